@@ -11,59 +11,55 @@ import numpy as np
 # %% ../nbs/00_theory.ipynb #validated
 def _validated(
     a: np.ndarray, # (K,) probabilities
-    b: np.ndarray, # (K,) or (K, G) shifts
+    b: np.ndarray, # (K,) a difference of probabilities
 ) -> tuple[np.ndarray, np.ndarray]: # the same as float arrays
-    "Both arrays, once `a` is known to be a distribution and each column of `b` a shift of one; raises ValueError."
+    "Both arrays, once `a` is known to be a distribution and `b` a shift of one; raises ValueError."
     a, b = np.asarray(a, float), np.asarray(b, float)
     if a.ndim != 1 or not len(a): raise ValueError(f"a must be one probability a state, shape (K,); its shape is {a.shape}")
-    if b.ndim not in (1, 2) or len(b) != len(a):
-        raise ValueError(f"b must have one row a state, shape ({len(a)},) or ({len(a)}, G); its shape is {b.shape}")
+    if b.shape != a.shape: raise ValueError(f"b must be one number a state, shape {a.shape}; its shape is {b.shape}")
     if not (np.isfinite(a).all() and np.isfinite(b).all()): raise ValueError("a and b must be finite: remove NaN and inf")
     if a.min() < 0: raise ValueError(f"a must not be negative: state {a.argmin()} has {a.min():.3g}")
     if abs(a.sum() - 1) > 1e-6: raise ValueError(f"a must sum to 1, not {a.sum():.6g}: divide the counts by their total")
-    worst = np.abs(b.sum(axis=0)).max(initial=0)
-    if worst > 1e-6 * max(1, np.abs(b).max(initial=0)):
-        raise ValueError(f"b must sum to 0, not {worst:.3g}: it is the difference of two distributions")
+    if abs(b.sum()) > 1e-6 * max(1, abs(b).max()):
+        raise ValueError(f"b must sum to 0, not {b.sum():.3g}: it is the difference of two distributions")
     return a, b
 
 # %% ../nbs/00_theory.ipynb #on-line
 def on_line(
     a: np.ndarray, # (K,) the node's natural distribution p(j, ·)
-    b: np.ndarray, # (K,) shift the earlier nodes leave unexplained, sums to 0; or (K, G), one problem a column
-    t: float | np.ndarray, # total share of interventions on this node; (G,) if b has columns
-) -> np.ndarray: # (K,) or (K, G) shares that explain the shift; some may be negative
+    b: np.ndarray, # (K,) shift the earlier nodes leave unexplained, sums to 0
+    t: float, # total share of interventions on this node
+) -> np.ndarray: # (K,) shares that explain the shift; some may be negative
     "The point of the line 𝓛 (equation 6) whose shares sum to `t`; raises ValueError for a malformed `a` or `b`."
     a, b = _validated(a, b)
-    if not np.isfinite(t).all(): raise ValueError(f"t must be finite, not {t}")
-    return b + np.multiply.outer(a, t)
+    if not np.isfinite(t): raise ValueError(f"t must be finite, not {t}")
+    return b + t * a
 
 # %% ../nbs/00_theory.ipynb #last-crossing
 def last_crossing(
     a: np.ndarray, # (K,) the node's natural distribution
-    b: np.ndarray, # (K,) unexplained shift; or (K, G), one problem a column
+    b: np.ndarray, # (K,) unexplained shift
     zero: float = 0.0, # states with a ≤ zero never reach x_k = 0 and are left out
     slack: float = 0.0, # error to expect in b: of states that tie within it, the one with larger a is taken
-) -> np.ndarray: # int, shape () or (G,): position of the state whose share is zero
+) -> int: # position of the state whose share is zero
     "The state whose share is the last to rise to zero along 𝓛; raises ValueError for malformed input."
     a, b = _validated(a, b)
     if zero < 0 or slack < 0: raise ValueError(f"zero and slack are tolerances ≥ 0, not {zero} and {slack}")
     occurs = np.flatnonzero(a > zero)
     if not len(occurs): raise ValueError(f"no state has a probability above zero={zero:g}: lower it")
     # a small a_k makes -b_k / a_k uncertain by slack / a_k: count that in favour of the others
-    return occurs[np.argmax(-(b[occurs].T + slack) / a[occurs], axis=-1)]
+    return int(occurs[np.argmax(-(b[occurs] + slack) / a[occurs])])
 
 
 def nonnegative_t(
     a: np.ndarray, # (K,) the node's natural distribution
-    b: np.ndarray, # (K,) unexplained shift; or (K, G), one problem a column
+    b: np.ndarray, # (K,) unexplained shift
     zero: float = 0.0, # see `last_crossing`
     slack: float = 0.0, # see `last_crossing`
-) -> float | np.ndarray: # the total share t*, a number; (G,) if b has columns
+) -> float: # the total share t*
     "The least t from which no state with a > zero has a negative share: max −b_k/a_k (Lemma 2)."
     k = last_crossing(a, b, zero, slack)
-    a, b = np.asarray(a, float), np.asarray(b, float)
-    t = -np.take_along_axis(b, np.expand_dims(k, 0), axis=0)[0] / a[k]
-    return t + 0.0  # no minus zero
+    return float(0.0 - b[k] / a[k])  # 0.0 − 0 is 0, where −0 would print as -0.0
 
 
 def segment(
@@ -90,7 +86,6 @@ def crossings(
 ) -> np.ndarray: # (K, K) row k is the point p_k; NaN where a_k = 0, since 𝓛 is then parallel to 𝓗_k
     "The points where the line of solutions meets the planes x_k = 0 (Lemma 1); raises ValueError for malformed input."
     a, b = _validated(a, b)
-    if b.ndim > 1: raise ValueError(f"crossings takes one shift at a time: b has shape {b.shape}, expected ({len(a)},)")
     with np.errstate(divide="ignore", invalid="ignore"): t = np.where(a > 0, -b / a, np.nan)
     points = b + np.outer(t, a)
     np.fill_diagonal(points, np.where(a > 0, 0.0, np.nan))  # x_k = 0 by construction, without rounding

@@ -65,16 +65,6 @@ def test_segment_holds_exactly_the_valid_shares(node):
     if lo.sum() > 1e-3: assert on_line(a, q - a, lo.sum() - 1e-3).min() < 0
 
 
-@given(nodes(), st.data())
-def test_a_column_each_gives_the_same_as_one_at_a_time(node, data):
-    a, _ = node
-    shifts = np.array([np.roll(a, r) - a for r in range(len(a))]).T
-    np.testing.assert_array_equal(nonnegative_t(a, shifts), [nonnegative_t(a, b) for b in shifts.T])
-    np.testing.assert_array_equal(last_crossing(a, shifts), [last_crossing(a, b) for b in shifts.T])
-    t = nonnegative_t(a, shifts)
-    np.testing.assert_array_equal(on_line(a, shifts, t), np.stack([on_line(a, b, s) for b, s in zip(shifts.T, t)], axis=1))
-
-
 @given(nodes(min_states=2), st.floats(0, .5))
 def test_a_state_that_never_occurs_is_read_off_and_never_decides(node, share):
     a, q = node
@@ -103,7 +93,7 @@ def test_a_node_with_one_state_has_no_share():
     ([.5, .6], [0, 0], "a must sum to 1, not 1.1"),
     ([1.5, -.5], [0, 0], "a must not be negative: state 1 has -0.5"),
     ([.5, .5], [.1, .1], "b must sum to 0"),
-    ([.5, .5], [.1, -.1, 0], r"b must have one row a state, shape \(2,\)"),
+    ([.5, .5], [.1, -.1, 0], r"b must be one number a state, shape \(2,\)"),
     ([.5, .5], [np.nan, 0], "must be finite"),
     ([.5, np.inf], [0, 0], "must be finite"),
     ([[.5, .5]], [0, 0], "one probability a state"),
@@ -118,6 +108,5 @@ def test_other_bad_arguments():
     with pytest.raises(ValueError, match="t must be finite"): on_line([.5, .5], [.1, -.1], np.nan)
     with pytest.raises(ValueError, match="tolerances"): nonnegative_t([.5, .5], [.1, -.1], slack=-1)
     with pytest.raises(ValueError, match="lower it"): nonnegative_t([.5, .5], [.1, -.1], zero=.5)
-    with pytest.raises(ValueError, match="one shift at a time"): crossings([.5, .5], [[.1], [-.1]])
     with pytest.raises(ValueError, match="more than 1"): segment([.5, .5], [.7, -.7])
     with pytest.raises(ValueError, match="a must sum to 1"): node_matrix([.5, .2])
