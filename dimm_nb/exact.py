@@ -157,6 +157,7 @@ def solve_exact(
     open_nodes = _open_nodes(oracle, x, tol)
     status, message = _verdict(open_nodes, 1 - x.sum(), tol)
     if open_nodes: warnings.warn(message, NotUniqueWarning, stacklevel=2)
+    if np.isfinite(marginals.n).any(): message += " The marginals are counts: their noise is explained as if it were interventions."
     shares = np.where(x > tol, weights, 0.0)  # what is below tol cannot be told from 0
     mixture = Mixture(pd.Series(shares / max(1.0, shares.sum()), oracle.index, name="share"))
     return ExactSolution(mixture, weights, status, message, nodes, open_nodes)

@@ -261,6 +261,13 @@ def test_misuse_is_refused():
         with pytest.raises(ValueError, match="tol"): solve_exact(oracle, marginals, tol=tol)
 
 
+def test_counts_that_some_mixture_fits_say_that_they_are_counts():
+    net, oracle = two_coins()
+    counted = Marginals.from_counts(net, pd.Series([60, 40, 50, 50], net.index))
+    assert "are counts" in solve_exact(oracle, counted).message
+    assert "are counts" not in solve_exact(oracle, mixture_marginals(oracle, mixture(net, {("A", "h"): .2}))).message
+
+
 def test_the_result_prints_and_is_frozen():
     net = CausalNetwork(["A"], [["<b>", "t"]], [[]], [[.5, .5]])
     oracle = Oracle.from_network(net)
