@@ -1,0 +1,71 @@
+# Two commands do everything: `make demo` and `make test`. Both set up what they need.
+
+# Python 3.11 or later, under whatever name it has; `make test PYTHON=python3.13` takes another one
+PYTHON ?= $(firstword $(shell command -v python3.11 python3 python 2>/dev/null))
+VENV   := .venv
+BIN    := $(VENV)/bin
+# One mark for the package, one for the development tools. Another Python leaves no mark, so it rebuilds.
+MADE_BY := $(notdir $(PYTHON))
+PACKAGE := $(VENV)/package-$(MADE_BY)
+TOOLS   := $(VENV)/tools-$(MADE_BY)
+PIP     := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Two cores do two notebooks at a time: threads inside them would only wait for each other
+QUIET   := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MPLBACKEND=agg PYTHONWARNINGS=ignore::DeprecationWarning
+
+.PHONY: help demo test check notebooks pytest bench lab export readme clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo   recover a mixture of interventions on ALARM from its counts alone (demo/)"
+	@echo "make test   check the notebooks, run them all, run the tests"
+	@echo "make bench  measure speed and memory beside other libraries"
+	@echo "make lab    open the chapters in JupyterLab"
+	@echo "make export write the modules and README.md from the notebooks"
+	@echo "make clean  remove what the other targets made"
+
+$(PACKAGE): setup.py settings.ini
+	@test -n "$(PYTHON)" || { echo "dimm_nb needs Python 3.11 or later: install it, or name it with PYTHON=/path/to/python"; exit 1; }
+	@command -v "$(PYTHON)" >/dev/null || { echo "there is no $(PYTHON): install it, or name another with PYTHON=/path/to/python"; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "dimm_nb needs Python 3.11 or later, and $(PYTHON) is older: name another with PYTHON=/path/to/python"; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) has no venv module: install it (on Debian: apt install python3-venv)"; exit 1; }
+	@echo "setting up $(VENV) with $(PYTHON) (about a minute, once)"
+	@test -e $@ || "$(PYTHON)" -m venv --clear $(VENV)
+	@$(PIP) -e .
+	@touch $@
+
+$(TOOLS): $(PACKAGE)
+	@echo "adding the development tools"
+	@$(PIP) -e '.[dev]'
+	@touch $@
+
+demo: $(PACKAGE)
+	@$(BIN)/dimm demo --out demo
+
+test: check notebooks pytest
+
+check: $(TOOLS)
+	@$(BIN)/python tools/check_notebooks.py
+	@$(BIN)/python tools/build_readme.py --check
+
+notebooks: $(TOOLS)
+	@echo "running every notebook"
+	@$(QUIET) $(BIN)/nbdev_test --n_workers 2 --timing
+
+pytest: $(TOOLS) check notebooks
+	@$(QUIET) $(BIN)/python -m pytest -q tests
+
+bench: $(TOOLS)
+	@$(BIN)/python bench/run.py
+
+lab: $(TOOLS)
+	@$(BIN)/jupyter lab nbs
+
+export: $(TOOLS)
+	@$(BIN)/nbdev_export
+	@$(BIN)/nbdev_clean
+	@$(BIN)/python tools/build_readme.py
+
+clean:
+	rm -rf $(VENV) demo build dist *.egg-info .pytest_cache .hypothesis _proc _docs
+	find . -name __pycache__ -prune -exec rm -rf {} +
+	find . -name .ipynb_checkpoints -prune -exec rm -rf {} +

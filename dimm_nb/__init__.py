@@ -1,0 +1,30 @@
+"""Which interventions happened, and in what share? Mixtures of interventions on a causal Bayesian network, from aggregates."""
+
+import lazy_loader
+
+__version__ = "0.1.0"
+
+# Where each name lives is in __init__.pyi; a module is imported when one of its names is first used (SPEC 1).
+__getattr__, __dir__, _ = lazy_loader.attach_stub(__name__, __file__)
+
+__all__ = [
+    "CausalNetwork",
+    "InconsistentMarginals",
+    "Intervention",
+    "Marginals",
+    "Mixture",
+    "Oracle",
+    "dimm_objective",
+    "fit_em",
+    "load_network",
+    "mae",
+    "max_abs_error",
+    "mixture_marginals",
+    "mse",
+    "objective_gap",
+    "random_mixture",
+    "random_network",
+    "sample_mixture",
+    "solve_dimm",
+    "solve_exact",
+]

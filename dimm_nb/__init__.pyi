@@ -1,0 +1,28 @@
+from .dimm import dimm_objective, objective_gap, solve_dimm
+from .em import fit_em
+from .exact import InconsistentMarginals, solve_exact
+from .mixture import Marginals, Mixture, mae, max_abs_error, mixture_marginals, mse, random_mixture, sample_mixture
+from .network import CausalNetwork, Intervention, load_network, random_network
+from .oracle import Oracle
+
+__all__ = [
+    "CausalNetwork",
+    "InconsistentMarginals",
+    "Intervention",
+    "Marginals",
+    "Mixture",
+    "Oracle",
+    "dimm_objective",
+    "fit_em",
+    "load_network",
+    "mae",
+    "max_abs_error",
+    "mixture_marginals",
+    "mse",
+    "objective_gap",
+    "random_mixture",
+    "random_network",
+    "sample_mixture",
+    "solve_dimm",
+    "solve_exact",
+]
