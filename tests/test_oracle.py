@@ -1,0 +1,247 @@
+"""The junction tree and the oracle against enumeration of every joint state, on hundreds of random networks; and bad input."""
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from dimm_nb.junction import best_tree, fill_in, junction_tree, weighted_fill_in
+from dimm_nb.network import CausalNetwork, Intervention, load_network
+from dimm_nb.oracle import Oracle, chunks, descendants, live_messages, marginals_under, propagate
+
+
+def make_network(sizes, density, zeros, seed):
+    "A random graph whose node order is not topological, with a share of zero probabilities."
+    rng = np.random.default_rng(seed)
+    n = len(sizes)
+    rank = rng.permutation(n)
+    parents, cpts = [], []
+    for j in range(n):
+        pa = [int(p) for p in rng.permutation(n) if rank[p] < rank[j] and rng.random() < density]
+        cpt = rng.dirichlet(np.ones(sizes[j]), size=tuple(sizes[p] for p in pa))
+        cpt = np.where((rng.random(cpt.shape) < zeros) & (cpt < cpt.max(-1, keepdims=True)), 0, cpt)
+        parents.append(tuple(pa))
+        cpts.append(cpt / cpt.sum(-1, keepdims=True))
+    states = tuple(tuple(f"s{k}" for k in range(size)) for size in sizes)
+    return CausalNetwork(tuple(f"X{j}" for j in range(n)), states, tuple(parents), tuple(cpts))
+
+
+networks = st.builds(
+    make_network,
+    st.lists(st.integers(1, 4), min_size=1, max_size=6),
+    st.sampled_from([0.0, 0.2, 0.5, 1.0]),  # from no edge at all to every possible one
+    st.sampled_from([0.0, 0.4, 1.0]),  # at 1.0 every CPT is deterministic
+    st.integers(0, 10**6),
+)
+
+
+def enumerate_states(net, dos):
+    "Marginals by summing over every joint state, the intervened nodes' CPTs replaced by indicators."
+    codes = np.array(list(product(*(range(k) for k in net.sizes))))
+    tables = [cpt[tuple(codes[:, v] for v in (*pa, j))] for j, (pa, cpt) in enumerate(zip(net.parents, net.cpts))]
+    rows = []
+    for do in dos:
+        p = np.prod([codes[:, j] == do[j] if j in do else tables[j] for j in range(len(net.names))], axis=0)
+        rows.append(np.concatenate([np.bincount(codes[:, j], p, k) for j, k in enumerate(net.sizes)]))
+    return np.array(rows)
+
+
+def every_single_do(net):
+    return [{j: k} for j, size in enumerate(net.sizes) for k in range(size)]
+
+
+@settings(max_examples=150, deadline=None)
+@given(networks)
+def test_default_catalogue_equals_enumeration(net):
+    oracle = Oracle.from_network(net)
+    np.testing.assert_allclose(oracle.base, enumerate_states(net, [{}])[0], atol=1e-12, rtol=0)
+    np.testing.assert_allclose(oracle.do, enumerate_states(net, every_single_do(net)), atol=1e-12, rtol=0)
+    assert oracle.is_default and oracle.do.min() >= 0
+    for s in oracle.slices: np.testing.assert_allclose(oracle.do[:, s].sum(axis=1), 1, atol=1e-12)
+
+
+@settings(max_examples=100, deadline=None)
+@given(networks, st.data())
+def test_any_catalogue_equals_enumeration(net, data):
+    nodes = range(len(net.names))
+    some = st.lists(st.sampled_from(nodes), min_size=1, max_size=4, unique=True)
+    chosen = data.draw(st.lists(some, max_size=8))
+    dos = [{j: data.draw(st.integers(0, net.sizes[j] - 1)) for j in js} for js in chosen]
+    catalogue = [Intervention({net.names[j]: net.states[j][k] for j, k in do.items()}, name=f"i{c}") for c, do in enumerate(dos)]
+    oracle = Oracle.from_network(net, catalogue)
+    assert list(oracle.interventions) == [i.name for i in catalogue] and oracle.effects.shape == (len(net.index), len(dos))
+    if dos: np.testing.assert_allclose(oracle.do, enumerate_states(net, dos), atol=1e-12, rtol=0)
+    reach = descendants(net.parents, net.order)
+    for c, do in enumerate(dos):
+        for j, s in enumerate(oracle.slices):
+            if not reach[list(do), j].any(): assert (oracle.effects[s, c] == 0).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(networks, st.integers(1, 200))
+def test_chunks_change_nothing(net, limit):
+    tree = junction_tree(net.parents, net.sizes)
+    node, state = np.array([(i, k) for do in every_single_do(net) for i, k in do.items()]).T
+    live = live_messages(tree, node, descendants(net.parents, net.order)[node])
+    parts = chunks(tree, node, live, limit)
+    assert sorted(np.concatenate(parts)) == list(range(len(node)))
+    whole, pieces = propagate(tree, net, node, state)[1], propagate(tree, net, node, state, limit)[1]
+    np.testing.assert_allclose(whole, pieces, atol=1e-14)
+
+
+@settings(max_examples=100, deadline=None)
+@given(networks, st.sampled_from([fill_in, weighted_fill_in]))
+def test_tree_covers_families_and_hangs_together(net, rule):
+    tree = junction_tree(net.parents, net.sizes, rule)
+    for j, pa in enumerate(net.parents): assert {*pa, j} <= set(tree.cliques[tree.home[j]]) and j in tree.cliques[tree.seat[j]]
+    for v in range(len(net.names)):
+        holders = sum(v in c for c in tree.cliques)
+        edges = sum(v in s for near in tree.neighbours for s in near.values()) // 2
+        assert holders - edges == 1
+    assert not any(set(a) < set(b) for a in tree.cliques for b in tree.cliques)  # all of them maximal
+
+
+def test_default_equals_the_same_interventions_spelt_out():
+    net = load_network("asia")
+    spelt = Oracle.from_network(net, [Intervention({n: s}) for n, s in net.index])
+    default = Oracle.from_network(net)
+    np.testing.assert_array_equal(default.do, spelt.do)
+    assert default.is_default and not spelt.is_default
+
+
+def test_all_pairs_on_asia():
+    net = load_network("asia")
+    dos = [{i: a, j: b} for i in range(8) for j in range(i) for a in range(2) for b in range(2)]
+    base, out = marginals_under(net, dos)
+    np.testing.assert_allclose(out.T, enumerate_states(net, dos), atol=1e-14)
+
+
+def test_empty_catalogue():
+    oracle = Oracle.from_network(load_network("asia"), [])
+    assert oracle.do.shape == (0, 16) and oracle.effects.shape == (16, 0) and oracle.frame().shape == (0, 16)
+    assert oracle.base[0] == pytest.approx(0.01)
+
+
+def test_nothing_is_kept_between_calls():
+    net = make_network([2, 3, 2], 1.0, 0.0, 0)
+    first = Oracle.from_network(net)
+    first.do[:] = -1
+    np.testing.assert_allclose(Oracle.from_network(net).do, enumerate_states(net, every_single_do(net)), atol=1e-12)
+
+
+@pytest.mark.parametrize("catalogue, message", [
+    ([{"smok": "no"}], "no node 'smok'"),
+    ([{"smoke": "perhaps"}], "smoke has no state 'perhaps'; its states are yes, no"),
+    ([{"smoke": "no"}, {"smoke": "no"}], "two interventions are named 'smoke=no'"),
+    ([Intervention({"smoke": "no"}, name="a"), Intervention({"tub": "no"}, name="a")], "two interventions are named 'a'"),
+])
+def test_bad_catalogues(catalogue, message):
+    with pytest.raises(ValueError) as error: Oracle.from_network(load_network("asia"), catalogue)
+    assert message in str(error.value)
+
+
+def test_intervention_that_sets_nothing():
+    with pytest.raises(ValueError): Oracle.from_network(load_network("asia"), [Intervention({}, name="nothing")])
+
+
+def test_too_large_says_so_before_any_work(monkeypatch):
+    side = 40
+    grid = [tuple(k for k, there in ((side * r + c - 1, c), (side * (r - 1) + c, r)) if there) for r in range(side) for c in range(side)]
+    with pytest.raises(ValueError, match=r"the largest clique has [\d,]+ entries, the limit is 10,000,000\. Its nodes: "):
+        best_tree([str(k) for k in range(side**2)], grid, [2] * side**2)
+    monkeypatch.setattr("dimm_nb.oracle.propagate", lambda *_: pytest.fail("work was begun"))
+    monkeypatch.setattr("dimm_nb.oracle.best_tree", lambda *args: best_tree(*args, max_entries=4))
+    with pytest.raises(ValueError, match="the largest clique has 8 entries"): Oracle.from_network(load_network("asia"))
+
+
+# from_marginals
+
+@pytest.fixture(scope="module")
+def asia():
+    net = load_network("asia")
+    oracle = Oracle.from_network(net)
+    graph = {name: [net.names[p] for p in pa] for name, pa in zip(net.names, net.parents)}
+    return net, oracle, graph, pd.Series(oracle.base, net.index), oracle.frame()
+
+
+@settings(max_examples=60, deadline=None)
+@given(networks)
+def test_round_trip(net):
+    oracle = Oracle.from_network(net)
+    again = Oracle.from_marginals(net.index, net.parents, oracle.base, oracle.do)
+    np.testing.assert_array_equal(again.do, oracle.do)
+    assert again.is_default and again.parents == oracle.parents and again.slices == oracle.slices and again.names == oracle.names
+
+
+def test_labels_not_positions(asia):
+    net, oracle, graph, base, do = asia
+    shuffled = do.sample(frac=1, random_state=0).sample(frac=1, axis=1, random_state=1)
+    np.testing.assert_array_equal(Oracle.from_marginals(net.index, graph, base[::-1], shuffled).do, oracle.do)
+
+
+def test_rounding_is_removed_where_the_graph_decides(asia):
+    net, oracle, graph, base, do = asia
+    given = Oracle.from_marginals(net.index, graph, base, do + 1e-9)
+    assert ((given.effects == 0) == (oracle.effects == 0)).all()
+
+
+def test_input_is_copied(asia):
+    net, oracle, graph, base, do = asia
+    mine = oracle.do.copy()
+    given = Oracle.from_marginals(net.index, graph, oracle.base, mine)
+    mine[:] = 0
+    np.testing.assert_array_equal(given.do, oracle.do)
+
+
+def wrong(asia, **changes):
+    net, _, graph, base, do = asia
+    arguments = dict(index=net.index, parents=graph, base=base, do=do) | changes
+    with pytest.raises(ValueError) as error: Oracle.from_marginals(**arguments)
+    return str(error.value)
+
+
+def changed(table, entries):
+    table = table.copy()
+    for where, value in entries.items(): table.loc[where] = value
+    return table
+
+
+def test_bad_axes(asia):
+    net, _, graph, base, do = asia
+    assert "twice" in wrong(asia, index=[*net.index, net.index[0]])
+    assert "empty" in wrong(asia, index=[])
+    assert "'asia' are not side by side" in wrong(asia, index=[net.index[0], *net.index[2:], net.index[1]])
+    assert "shape (16,)" in wrong(asia, base=base.to_numpy()[:-1])
+    assert "shape (16, 16)" in wrong(asia, do=do.to_numpy()[:-1])
+    assert "occurs twice" in wrong(asia, base=pd.concat([base, base[:1]]))
+    assert "('tub', 'yes')" in wrong(asia, base=base.drop(("tub", "yes")))
+
+
+def test_bad_graphs(asia):
+    net, _, graph, *_ = asia
+    assert "cycle" in wrong(asia, parents={**graph, "asia": ["dysp"]})
+    assert "cycle" in wrong(asia, parents={**graph, "asia": ["asia"]})
+    assert "'lungs'" in wrong(asia, parents={**graph, "asia": ["lungs"]})
+    assert "'asia'" in wrong(asia, parents={k: v for k, v in graph.items() if k != "asia"})
+    assert "8 nodes" in wrong(asia, parents=net.parents[:-1])
+    assert "positions must be 0 to 7" in wrong(asia, parents=(*net.parents[:-1], (9,)))
+    assert "twice" in wrong(asia, parents=(*net.parents[:-1], (4, 4)))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -0.2])
+def test_bad_numbers(asia, value):
+    _, _, _, base, do = asia
+    assert "base: the probability of ('tub', 'no') is" in wrong(asia, base=changed(base, {("tub", "no"): value}))
+    assert "do(lung=yes): the probability of ('tub', 'no') is" in wrong(asia, do=changed(do, {(("lung", "yes"), ("tub", "no")): value}))
+
+
+def test_impossible_marginals(asia):
+    _, _, _, base, do = asia
+    lung, tub = ("lung", "yes"), ("tub", "no")
+    assert "base: the probabilities of node 'tub' sum to" in wrong(asia, base=changed(base, {tub: 0.5}))
+    assert "do(lung=yes): the probabilities of node 'tub' sum to" in wrong(asia, do=changed(do, {(lung, tub): 0.5}))
+    moved = changed(do, {(lung, tub): 0.5, (lung, ("tub", "yes")): 0.5})
+    assert "do(lung=yes) moves tub=yes from 0.0104 to 0.5, but tub is not a descendant of lung" in wrong(asia, do=moved)
+    undecided = changed(do, {(lung, lung): 0.5, (lung, ("lung", "no")): 0.5})
+    assert "the intervened node must be yes for certain" in wrong(asia, do=undecided)
