@@ -1,13 +1,14 @@
 # Two commands do everything: `make demo` and `make test`. Both set up what they need.
 
-# Python 3.11 or later, under whatever name it has; `make test PYTHON=python3.13` takes another one
-PYTHON ?= $(firstword $(shell command -v python3.11 python3 python 2>/dev/null))
-VENV   := .venv
-BIN    := $(VENV)/bin
-# One mark for the package, one for the development tools. Another Python leaves no mark, so it rebuilds.
-MADE_BY := $(notdir $(PYTHON))
-PACKAGE := $(VENV)/package-$(MADE_BY)
-TOOLS   := $(VENV)/tools-$(MADE_BY)
+# Python 3.11 or later under whatever name it has; `make test PYTHON=python3.13` takes another one
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; do $$name -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null && echo $$name && break; done)
+PYTHON := $(PYTHON)
+VERSION := $(shell "$(PYTHON)" -c "import sys; print('%d.%d' % sys.version_info[:2])" 2>/dev/null)
+VENV := .venv
+BIN  := $(VENV)/bin
+# One mark for the package, one for the development tools. Another Python leaves no mark here, so it rebuilds.
+PACKAGE := $(VENV)/package-$(VERSION)
+TOOLS   := $(VENV)/tools-$(VERSION)
 PIP     := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Two cores do two notebooks at a time: threads inside them would only wait for each other
 QUIET   := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MPLBACKEND=agg PYTHONWARNINGS=ignore::DeprecationWarning
@@ -25,10 +26,10 @@ help:
 
 $(PACKAGE): setup.py settings.ini
 	@test -n "$(PYTHON)" || { echo "dimm_nb needs Python 3.11 or later: install it, or name it with PYTHON=/path/to/python"; exit 1; }
-	@command -v "$(PYTHON)" >/dev/null || { echo "there is no $(PYTHON): install it, or name another with PYTHON=/path/to/python"; exit 1; }
-	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "dimm_nb needs Python 3.11 or later, and $(PYTHON) is older: name another with PYTHON=/path/to/python"; exit 1; }
+	@test -n "$(VERSION)" || { echo "$(PYTHON) does not run: install it, or name another with PYTHON=/path/to/python"; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "dimm_nb needs Python 3.11 or later, and $(PYTHON) is $(VERSION): name another with PYTHON=/path/to/python"; exit 1; }
 	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) has no venv module: install it (on Debian: apt install python3-venv)"; exit 1; }
-	@echo "setting up $(VENV) with $(PYTHON) (about a minute, once)"
+	@echo "setting up $(VENV) with Python $(VERSION) (about a minute, once)"
 	@test -e $@ || "$(PYTHON)" -m venv --clear $(VENV)
 	@$(PIP) -e .
 	@touch $@

@@ -24,7 +24,9 @@ __all__ = [
     "objective_gap",
     "random_mixture",
     "random_network",
+    "read_counts",
     "sample_mixture",
     "solve_dimm",
     "solve_exact",
+    "write_counts",
 ]

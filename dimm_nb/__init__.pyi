@@ -1,7 +1,7 @@
 from .dimm import dimm_objective, objective_gap, solve_dimm
 from .em import fit_em
 from .exact import InconsistentMarginals, solve_exact
-from .mixture import Marginals, Mixture, mae, max_abs_error, mixture_marginals, mse, random_mixture, sample_mixture
+from .mixture import Marginals, Mixture, mae, max_abs_error, mixture_marginals, mse, random_mixture, read_counts, sample_mixture, write_counts
 from .network import CausalNetwork, Intervention, load_network, random_network
 from .oracle import Oracle
 
@@ -22,7 +22,9 @@ __all__ = [
     "objective_gap",
     "random_mixture",
     "random_network",
+    "read_counts",
     "sample_mixture",
     "solve_dimm",
     "solve_exact",
+    "write_counts",
 ]

@@ -1,5 +1,7 @@
 """Are the notebooks clean, and are the modules exactly what they export? Prints what is wrong and how to mend it."""
+import ast
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -11,8 +13,18 @@ from nbdev.clean import clean_nb
 HAND_WRITTEN = {"__init__.py"}
 
 
+def mixes_imports(source: str) -> bool:
+    "Whether a cell holds imports and other code: nbdev, which runs the imports of a notebook for its pages, only warns."
+    try:
+        body = ast.parse(source).body
+    except SyntaxError:  # a magic, or a mistake that running the notebook will find
+        return False
+    imports = [isinstance(node, ast.Import | ast.ImportFrom) or "TYPE_CHECKING" in ast.unparse(node).partition("\n")[0] for node in body]
+    return any(imports) and not all(imports)
+
+
 def unclean(nbs: Path) -> list[str]:
-    "Notebooks that `nbdev_clean` would change, or that hold widget state or a failed cell."
+    "Notebooks that `nbdev_clean` would change, and those that hold widget state, a failed cell, a mixed cell or no outputs."
     found = []
     for path in sorted(nbs.glob("*.ipynb")):
         text = path.read_text(encoding="utf-8")
@@ -23,8 +35,12 @@ def unclean(nbs: Path) -> list[str]:
             found.append(f"{path}: not clean; run nbdev_clean")
         if "widgets" in notebook["metadata"] or "widget-state" in text:
             found.append(f"{path}: holds widget state; save it without")
-        found += [f"{path}: cell {cell['id']} is saved with an error in its output"
-                  for cell in notebook["cells"] for output in cell.get("outputs", ()) if output["output_type"] == "error"]
+        outputs = [(cell["id"], output) for cell in notebook["cells"] for output in cell.get("outputs", ())]
+        found += [f"{path}: cell {id} is saved with an error in its output" for id, output in outputs if output["output_type"] == "error"]
+        found += [f"{path}: cell {cell['id']} holds imports and other code; give the imports a cell of their own"
+                  for cell in notebook["cells"] if cell["cell_type"] == "code" and mixes_imports("".join(cell["source"]))]
+        if not outputs:
+            found.append(f"{path}: saved without outputs; run it and save it again")
     return found
 
 
@@ -37,7 +53,10 @@ def stale(root: Path, package: str = "dimm_nb") -> list[str]:
         (copy / package).mkdir()
         for name in HAND_WRITTEN:
             shutil.copy(root / package / name, copy / package)
-        subprocess.run([sys.executable, "-c", "from nbdev.export import nbdev_export; nbdev_export()"], cwd=copy, check=True, stdout=subprocess.DEVNULL)
+        export = subprocess.run([sys.executable, "-c", "from nbdev.doclinks import nbdev_export; nbdev_export()"],
+                                cwd=copy, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(copy)})
+        if export.returncode:
+            return [f"the notebooks cannot be exported: {export.stderr.strip().splitlines()[-1]}"]
         exported = {path.name: path.read_bytes() for path in (copy / package).glob("*.py")}
     present = {path.name: path.read_bytes() for path in (root / package).glob("*.py")}
     found = [f"{package}/{name}: no notebook exports it; delete it" for name in sorted(present.keys() - exported.keys())]
@@ -47,8 +66,7 @@ def stale(root: Path, package: str = "dimm_nb") -> list[str]:
     return found
 
 
-def main() -> int:
-    root = Path(__file__).resolve().parent.parent
+def main(root: Path = Path(__file__).resolve().parent.parent) -> int:
     problems = unclean(root / "nbs") + stale(root)
     print("\n".join(problems) or "notebooks are clean, and the modules are what they export")
     return bool(problems)

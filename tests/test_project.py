@@ -1,0 +1,262 @@
+"""The project around the library: public names, requirements, the checks that `make test` runs, continuous integration."""
+import ast
+import configparser
+import importlib
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import dimm_nb
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted((ROOT / "nbs").glob("*.ipynb"))
+MODULES = [path for path in sorted((ROOT / "dimm_nb").glob("*.py")) if not path.name.startswith("_")]
+PUBLIC = {
+    "network": "CausalNetwork Intervention load_network random_network",
+    "oracle": "Oracle",
+    "mixture": "Marginals Mixture mae max_abs_error mixture_marginals mse random_mixture read_counts sample_mixture write_counts",
+    "exact": "solve_exact",
+    "dimm": "dimm_objective objective_gap solve_dimm",
+    "em": "fit_em",
+    "posterior": "fit_posterior identify",
+    "experiments": "run_alarm",
+    "ecommerce": "count_categories simulate_shop",
+    "attribution": "attribute",
+    "explorer": "explore",
+}
+
+sys.path.insert(0, str(ROOT / "tools"))
+build_readme, check_notebooks = importlib.import_module("build_readme"), importlib.import_module("check_notebooks")
+
+
+def python(code: str, **options) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, **options)
+
+
+def settings() -> configparser.SectionProxy:
+    config = configparser.ConfigParser(delimiters=["="])
+    config.read(ROOT / "settings.ini", encoding="utf-8")
+    return config["DEFAULT"]
+
+
+# public names
+
+
+@pytest.mark.parametrize("name", dimm_nb.__all__)
+def test_a_public_name_resolves(name):
+    assert getattr(dimm_nb, name) is not None
+    assert name in dir(dimm_nb)
+
+
+def test_the_list_of_public_names_is_sorted_and_said_once():
+    stub = ast.parse((ROOT / "dimm_nb" / "__init__.pyi").read_text())
+    imported = {alias.name for node in stub.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    stub_all = next(ast.literal_eval(node.value) for node in stub.body if isinstance(node, ast.Assign))
+    assert dimm_nb.__all__ == sorted(set(dimm_nb.__all__)) == stub_all
+    assert imported == set(dimm_nb.__all__)
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_the_public_names_of_a_module_are_listed(module):
+    if importlib.util.find_spec(f"dimm_nb.{module}") is None:
+        pytest.skip("not written yet")
+    assert set(PUBLIC[module].split()) <= set(dimm_nb.__all__)
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(AttributeError):
+        dimm_nb.solve_everything
+
+
+def test_import_loads_no_heavy_library():
+    heavy = "numpy pandas scipy pgmpy matplotlib numba clarabel"
+    assert python(f"import sys, dimm_nb; print(*(set({heavy.split()}) & set(sys.modules)))").stdout.strip() == ""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_pgmpy_and_matplotlib_load_only_when_needed(path):
+    heavy = ["pgmpy", "matplotlib"]
+    assert python(f"import sys, dimm_nb.{path.stem}; print(*(set({heavy}) & set(sys.modules)))").stdout.strip() == ""
+
+
+# notebooks
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_notebook_reads_as_a_chapter(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    ids = [cell["id"] for cell in cells]
+    prose = [cell for cell in cells if cell["cell_type"] == "markdown"]
+    assert re.match(r"# \S.*\n\n> \S", "".join(cells[0]["source"])), "begins with a title and a line that says what it is"
+    assert len(cells) <= 80 and len(prose) >= len(cells) / 3
+    assert len(set(ids)) == len(ids) and all(re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", id) for id in ids)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_a_module_stays_small(path):
+    text = path.read_text(encoding="utf-8")
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
+    assert len(text.splitlines()) < 450
+    assert all(node.end_lineno - node.lineno < 45 for node in functions)
+    assert "import *" not in text
+
+
+def test_a_module_imports_only_from_chapters_before_it():
+    order = [re.search(r"#\| default_exp (\w+)", path.read_text()) for path in NOTEBOOKS]
+    order = [found[1] for found in order if found]
+    assert order, "there are chapters"
+    for path in MODULES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        used = {node.module for node in tree.body if isinstance(node, ast.ImportFrom) and node.level == 1}
+        assert used <= set(order[:order.index(path.stem)]), f"{path.name} imports from {used}"
+
+
+# the checks of `make test`
+
+
+@pytest.fixture
+def project(tmp_path):
+    "A project of one notebook and its module, as nbdev exports it."
+    (tmp_path / "nbs").mkdir()
+    (tmp_path / "dimm_nb").mkdir()
+    shutil.copy(ROOT / "settings.ini", tmp_path)
+    (tmp_path / "dimm_nb" / "__init__.py").write_text('__version__ = "0"\n')
+    write_notebook(tmp_path / "nbs" / "00_one.ipynb", "#| export\nx = 1")
+    export(tmp_path)
+    return tmp_path
+
+
+def write_notebook(path, source, output="1", **metadata):
+    sources = {"title": None, "default-exp": f"#| default_exp {path.stem[3:]}", "body": source, "look": "x"}
+    cells = [{"cell_type": "code", "id": id, "metadata": {}, "execution_count": None, "outputs": [], "source": [line]} for id, line in sources.items() if line]
+    cells = [{"cell_type": "markdown", "id": "title", "metadata": {}, "source": ["# One\n", "\n", "> one"]}, *cells]
+    cells[-1]["outputs"] = [{"output_type": "execute_result", "execution_count": None, "metadata": {}, "data": {"text/plain": [output]}}] if output else []
+    kernel = {"kernelspec": {"display_name": "python3", "language": "python", "name": "python3"}}
+    text = json.dumps({"cells": cells, "metadata": kernel | metadata, "nbformat": 4, "nbformat_minor": 5}, indent=1, sort_keys=True)
+    path.write_text(text + "\n")
+
+
+def export(root):
+    python("from nbdev.doclinks import nbdev_export; nbdev_export()", cwd=root)
+
+
+def test_a_good_project_passes(project):
+    assert check_notebooks.unclean(project / "nbs") == [] == check_notebooks.stale(project)
+    assert check_notebooks.main(project) == 0
+
+
+def test_a_module_edited_by_hand_is_found(project):
+    module = project / "dimm_nb" / "one.py"
+    module.write_text(module.read_text().replace("x = 1", "x = 2"))
+    assert check_notebooks.stale(project) == ["dimm_nb/one.py: not what its notebook exports; run make export"]
+    assert check_notebooks.main(project) == 1
+
+
+def test_a_new_notebook_without_its_module_is_found(project):
+    write_notebook(project / "nbs" / "01_two.ipynb", "#| export\ny = 1")
+    assert any("two.py: missing" in line for line in check_notebooks.stale(project))
+
+
+def test_a_renamed_notebook_leaves_its_old_module_to_be_found(project):
+    (project / "nbs" / "00_one.ipynb").unlink()
+    write_notebook(project / "nbs" / "00_uno.ipynb", "#| export\nx = 1")
+    found = "\n".join(check_notebooks.stale(project))
+    assert "one.py: no notebook exports it" in found and "uno.py: missing" in found and "_modidx.py: not what" in found
+
+
+def test_a_cell_that_mixes_imports_and_code_is_found(project):
+    write_notebook(project / "nbs" / "00_one.ipynb", "#| export\nimport os\nx = os.name")
+    assert ["cell body holds imports and other code" in line for line in check_notebooks.unclean(project / "nbs")] == [True]
+
+
+@pytest.mark.parametrize("options, complaint", [
+    ({"output": "<object at 0x7f1234567890>"}, "not clean"),
+    ({"output": None}, "without outputs"),
+    ({"vscode": {"a": 1}}, "not clean"),
+    ({"widgets": {"application/vnd.jupyter.widget-state+json": {}}}, "widget state"),
+])
+def test_an_unclean_notebook_is_found(project, options, complaint):
+    write_notebook(project / "nbs" / "00_one.ipynb", "#| export\nx = 1", **options)
+    assert any(complaint in line for line in check_notebooks.unclean(project / "nbs"))
+
+
+@pytest.mark.parametrize("source", ["x = = 1", "raise ValueError('no')", "assert False"])
+def test_a_broken_notebook_fails(project, source):
+    write_notebook(project / "nbs" / "00_one.ipynb", source)
+    done = subprocess.run([Path(sys.executable).with_name("nbdev_test"), "--n_workers", "0"], cwd=project, capture_output=True)
+    assert done.returncode
+
+
+def test_readme_is_built_the_same_every_time(tmp_path, capsys):
+    shutil.copytree(ROOT / "nbs", tmp_path / "nbs", ignore=lambda folder, names: [n for n in names if n != "index.ipynb"])
+    assert build_readme.main(tmp_path, check=True) == 1, "nothing is there yet"
+    assert build_readme.main(tmp_path, check=False) == 0 == build_readme.main(tmp_path, check=True)
+    figures = list((tmp_path / "assets").iterdir())
+    assert figures and all(f"](assets/{figure.name})" in (tmp_path / "README.md").read_text() for figure in figures)
+    figures[0].rename(figures[0].with_name("readme_old.png"))
+    capsys.readouterr()
+    assert build_readme.main(tmp_path, check=True) == 1
+    assert "readme_old.png" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("path", ["README.md", "CONTRIBUTING.md"])
+def test_links_lead_somewhere(path):
+    links = re.findall(r"\]\(([^)#]+)\)", (ROOT / path).read_text(encoding="utf-8"))
+    assert [link for link in links if not re.match(r"\w+:", link) and not (ROOT / link).exists()] == []
+
+
+# packaging and continuous integration
+
+
+def test_the_version_is_the_same_everywhere():
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert settings()["version"] == dimm_nb.__version__ == re.search(r"^version: (.*)$", citation, re.M)[1]
+    assert f"## {dimm_nb.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_every_import_of_the_library_is_a_requirement():
+    needed = {re.match(r"\w+", word)[0] for word in settings()["requirements"].split()}
+    for path in (ROOT / "dimm_nb").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
+            assert {name.split(".")[0] for name in names} <= needed | {"dimm_nb"} | sys.stdlib_module_names, path.name
+
+
+def test_requirements_have_lower_bounds():
+    assert all(">=" in word for word in settings()["requirements"].split())
+
+
+def test_the_packaged_data_is_there():
+    assert {"py.typed", "__init__.pyi", "networks"} <= {path.name for path in (ROOT / "dimm_nb").iterdir()}
+    assert {"alarm.bif.gz", "asia.bif.gz"} <= {path.name for path in (ROOT / "dimm_nb" / "networks").iterdir()}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / ".github" / "workflows").glob("*.yml")), ids=lambda path: path.name)
+def test_actions_are_pinned_and_permissions_small(path):
+    text = path.read_text()
+    actions = re.findall(r"uses: (\S+)(.*)", text)
+    assert actions and all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action) and "# v" in comment for action, comment in actions)
+    assert "permissions:\n  contents: read" in text and "write" not in text
+
+
+def test_continuous_integration_calls_make_test():
+    assert "make test" in (ROOT / ".ci" / "run").read_text() and ".ci/run" in (ROOT / ".github" / "workflows" / "test.yml").read_text()
+    assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+@pytest.mark.parametrize("name", ["no-such-python", "false"])
+def test_a_missing_python_is_said_in_one_line(name, tmp_path):
+    for file in ("Makefile", "settings.ini", "setup.py"):
+        shutil.copy(ROOT / file, tmp_path)
+    done = subprocess.run(["make", "demo", f"PYTHON={name}"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode and "Traceback" not in done.stdout + done.stderr
+    assert [line for line in (done.stdout + done.stderr).splitlines() if "make: ***" not in line] == [
+        f"{name} does not run: install it, or name another with PYTHON=/path/to/python"]
+    assert not (tmp_path / ".venv").exists()
