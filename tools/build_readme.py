@@ -19,9 +19,9 @@ def build(root: Path) -> dict[Path, bytes]:
         cell.source = re.sub(r"^#\|.*\n?", "", cell.source, flags=re.M)
         if cell.cell_type == "markdown":  # links are relative to nbs/ there, to the root here
             cell.source = re.sub(r"\]\((?!\w+:|#|/)", "](nbs/", cell.source).replace("](nbs/../", "](")
-    exporter = MarkdownExporter()
-    exporter.register_preprocessor("nbconvert.preprocessors.ExtractOutputPreprocessor", enabled=True)
-    text, resources = exporter.from_notebook_node(notebook, resources={"unique_key": "readme", "output_files_dir": FIGURES})
+    notebook.metadata["language_info"] = {"name": "python"}
+    text, resources = MarkdownExporter().from_notebook_node(notebook, resources={"unique_key": "readme", "output_files_dir": FIGURES})
+    text = re.sub(r"<style scoped>.*?</style>\n", "", text, flags=re.S)  # GitHub shows no styles
     text = "<!-- Written by tools/build_readme.py from nbs/index.ipynb: edit that. -->\n\n" + re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
     files = {root / name: data for name, data in resources["outputs"].items()}
     return files | {root / "README.md": text.encode()}

@@ -1,0 +1,322 @@
+"""The `dimm` command: each verb, and what it says of bad input. A failure is one line, a status that is not 0, and no file."""
+import csv
+import io
+import os
+import shlex
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import dimm_nb
+from dimm_nb import cli
+
+COMMAND = Path(sys.executable).with_name("dimm")
+ASIA = {node: dict.fromkeys(("yes", "no"), 50) for node in ("asia", "tub", "smoke", "lung", "bronc", "either", "xray", "dysp")}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def dimm(capsys):
+    def run(line):
+        status = cli.main(shlex.split(line))
+        return (status, *capsys.readouterr())
+    return run
+
+
+def counts_csv(counts=ASIA, header="node,state,count"):
+    lines = [f"{node},{state},{count}" for node, states in counts.items() for state, count in states.items()]
+    return "\n".join([header, *lines]) + "\n"
+
+
+def changed(**nodes):
+    return counts_csv(ASIA | nodes)
+
+
+def refused(dimm, line, *words, status=(1, 2)):
+    "The command fails, says why in one line, and leaves no file behind."
+    before = sorted(os.listdir())
+    code, out, err = dimm(line)
+    assert code in status and out == ""
+    said = [text for text in err.splitlines() if not text.startswith("dimm: warning:")]
+    assert len(said) == 1 and said[0].startswith("dimm: ")
+    for word in words:
+        assert word in said[0]
+    assert sorted(os.listdir()) == before
+
+
+# each verb
+
+
+def test_help_names_the_verbs(dimm):
+    for line in ("", "--help", "-h"):
+        status, out, err = dimm(line)
+        assert status == 0 and err == "" and all(verb in out for verb in ("demo", "networks", "recover", "simulate"))
+
+
+def test_networks_lists_what_can_be_loaded(dimm):
+    status, out, _ = dimm("networks")
+    assert status == 0 and {"alarm", "asia"} <= set(out.split())
+    assert dimm_nb.load_network(out.split()[0]).names
+
+
+def test_what_simulate_writes_recover_reads(dimm, folder):
+    assert dimm("simulate asia --interventions 3 --rows 50000 --seed 1 --out counts.csv --truth truth.csv")[0] == 0
+    status, out, err = dimm("recover asia counts.csv --out answer.csv")
+    assert status == 0 and out and err == ""
+    answer, truth = (pd.read_csv(name, index_col=["node", "state"]).share for name in ("answer.csv", "truth.csv"))
+    assert answer.index.equals(truth.index) and (truth > 0).sum() == 3
+    assert (answer - truth).abs().max() < .2 and np.corrcoef(answer, truth)[0, 1] > .7
+    assert sorted(os.listdir()) == ["answer.csv", "counts.csv", "truth.csv"]
+
+
+def test_the_same_seed_gives_the_same_files(dimm):
+    for name, seed in [("a", 1), ("b", 1), ("c", 2)]:
+        assert dimm(f"simulate asia --interventions 2 --rows 1000 --seed {seed} --out {name}.csv --truth {name}_truth.csv")[0] == 0
+    for end in (".csv", "_truth.csv"):
+        a, b, c = (Path(name + end).read_bytes() for name in "abc")
+        assert a == b != c
+
+
+def test_the_options_reach_the_solver(dimm, monkeypatch):
+    seen = {}
+    def solver(oracle, marginals, **options):
+        seen.update(options)
+        return cli.dimm_nb.solve_exact(oracle, marginals, check=False)
+    monkeypatch.setattr(dimm_nb, "solve_dimm", solver, raising=False)
+    Path("counts.csv").write_text(counts_csv())
+    assert dimm("recover asia counts.csv --solver slsqp --lam 0 --eps 0.01 --seed 7")[0] == 0
+    assert seen == {"solver": "slsqp", "lam": 0.0, "eps": 0.01, "seed": 7}
+
+
+def test_exact_marginals_are_recovered_exactly(dimm, folder):
+    net = dimm_nb.CausalNetwork(("x",), (("a", "b"),), ((),), (np.array([.5, .5]),))
+    net.to_bif("coin.bif")
+    Path("counts.csv").write_text("node,state,count\nx,a,750\nx,b,250\n")
+    status, out, _ = dimm("recover ./coin.bif counts.csv --solver exact --out answer.csv")
+    assert status == 0 and pd.read_csv("answer.csv").share.tolist() == pytest.approx([.5, 0])
+
+
+def test_a_file_of_the_same_name_does_not_hide_a_packaged_network(dimm):
+    Path("asia").write_text("nonsense")
+    assert dimm("simulate asia --interventions 1 --rows 10 --out counts.csv")[0] == 0
+
+
+def test_totals_that_differ_are_kept_and_warned_of(dimm):
+    Path("counts.csv").write_text(changed(tub={"yes": 3, "no": 40}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        status, out, err = dimm("recover asia counts.csv")
+    assert status == 0 and "dimm: warning: totals differ" in err and len(err.splitlines()) == 1
+
+
+def test_the_demonstration(dimm):
+    status, out, err = dimm("demo --rows 5000 --out show")
+    assert status == 0 and err == ""
+    assert [f"{i}/4" in out for i in range(1, 5)] == [True] * 4
+    assert all(metric in out for metric in ("MSE", "MAE", "MABRE", "Δ"))
+    assert sorted(os.listdir("show")) == ["counts.csv", "scores.csv", "shares.csv", "shares.png", "truth.csv"]
+    shares, scores = pd.read_csv("show/shares.csv"), pd.read_csv("show/scores.csv", index_col="metric").value
+    error = shares.recovered - shares.truth
+    assert len(shares) == 105 and (shares.truth > 0).sum() == 17
+    assert [(error**2).mean(), error.abs().mean(), error.abs().max()] == pytest.approx(scores[["MSE", "MAE", "MABRE"]].tolist())
+    assert Path("show/shares.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_demonstration_sees_nothing_but_the_file(monkeypatch, folder):
+    net = dimm_nb.load_network("alarm")
+    other = dimm_nb.Marginals.from_codes(net, net.sample(5000, seed=3))
+    monkeypatch.setattr(dimm_nb, "write_counts", lambda seen, path, write=dimm_nb.write_counts: write(other, path), raising=False)
+    result = cli.demo(folder / "show", rows=5000, say=lambda line: None)
+    expected = dimm_nb.solve_dimm(dimm_nb.Oracle.from_network(net), other)
+    pd.testing.assert_series_equal(result.mixture.weights, expected.mixture.weights)
+
+
+# the installed command
+
+
+def test_the_command_is_installed_and_its_status_reaches_the_shell():
+    good = subprocess.run([COMMAND, "networks"], capture_output=True, text=True)
+    bad = subprocess.run([COMMAND, "recover", "alrm", "nothing.csv"], capture_output=True, text=True)
+    assert good.returncode == 0 and "alarm" in good.stdout.split()
+    assert bad.returncode == 1 and bad.stdout == "" and bad.stderr == "dimm: " + bad.stderr[6:].strip() + "\n" and "Traceback" not in bad.stderr
+
+
+def test_help_loads_no_heavy_library():
+    code = "import sys; from dimm_nb.cli import main; main(['--help']); print(set('numpy pandas scipy pgmpy matplotlib'.split()) & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.endswith("set()\n")
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    head = subprocess.run(["bash", "-c", f"set -o pipefail; '{COMMAND}' networks | true"], capture_output=True, text=True)
+    assert "Traceback" not in head.stderr and "Exception" not in head.stderr
+
+
+def test_a_terminal_without_greek_letters():
+    done = subprocess.run([COMMAND, "recover", "--help"], capture_output=True, text=True, env=os.environ | {"PYTHONIOENCODING": "latin-1"})
+    assert done.returncode == 0 and "OPT(?)" in done.stdout
+
+
+def test_interruption_is_one_line(dimm, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+    monkeypatch.setattr(cli, "simulate", stop)
+    assert dimm("simulate asia --out x.csv") == (130, "", "\ndimm: interrupted\n")  # after the ^C
+
+
+def test_too_little_memory_is_one_line(dimm, monkeypatch):
+    def full(*_):
+        raise MemoryError
+    monkeypatch.setattr(cli, "simulate", full)
+    refused(dimm, "simulate asia --out x.csv", "memory")
+
+
+# bad words on the command line
+
+
+@pytest.mark.parametrize("line, words", [
+    ("bogus", ["bogus"]),
+    ("recover", ["NETWORK"]),
+    ("recover asia", ["COUNTS"]),
+    ("recover asia good.csv extra", ["extra"]),
+    ("recover asia good.csv --solver simplex", ["simplex", "conic"]),
+    ("recover asia good.csv --lam -1", ["--lam", "-1"]),
+    ("recover asia good.csv --lam nan", ["lam"]),
+    ("recover asia good.csv --lam inf", ["lam"]),
+    ("recover asia good.csv --lam much", ["--lam", "much"]),
+    ("recover asia good.csv --eps 0", ["--eps"]),
+    ("recover asia good.csv --eps -1e-3", ["--eps"]),
+    ("recover asia good.csv --eps nan", ["eps"]),
+    ("recover asia good.csv --seed -1", ["--seed"]),
+    ("recover asia good.csv --seed 1.5", ["--seed"]),
+    ("recover asia good.csv --solver exact --lam 0.1", ["exact", "--lam"]),
+    ("recover asia missing.csv", ["missing.csv"]),
+    ("recover asia . ", ["."]),
+    ("recover alrm good.csv", ["alrm", "alarm"]),
+    ("recover missing.bif good.csv", ["missing.bif"]),
+    ("recover good.csv good.csv", ["good.csv"]),
+    ("recover alarm good.csv", ["good.csv", "asia"]),
+    ("recover asia good.csv --out nowhere/x.csv", ["nowhere"]),
+    ("recover asia good.csv --out good.csv/x.csv", ["good.csv"]),
+    ("recover asia good.csv --out .", ["."]),
+    ("simulate asia", ["--out"]),
+    ("simulate asia --interventions 9 --out x.csv", ["8", "9"]),
+    ("simulate asia --interventions -1 --out x.csv", ["--interventions"]),
+    ("simulate asia --rows 0 --out x.csv", ["--rows"]),
+    ("simulate asia --rows 99999999999 --out x.csv", ["--rows"]),
+    ("simulate asia --out x.csv --truth x.csv", ["x.csv"]),
+    ("simulate asia --interventions 2 --rows 10 --out x.csv --truth nowhere/t.csv", ["nowhere"]),
+    ("demo --out good.csv", ["good.csv"]),
+    ("demo --rows 0", ["--rows"]),
+])
+def test_bad_words_are_refused(dimm, line, words):
+    Path("good.csv").write_text(counts_csv())
+    refused(dimm, line, *words)
+
+
+# bad counts
+
+BAD_COUNTS = {
+    "empty file": (b"", ["node"]),
+    "header only": (b"node,state,count\n", ["no counts"]),
+    "no header": (counts_csv().encode().split(b"\n", 1)[1], ["node,state,count"]),
+    "no count column": (counts_csv(header="node,state,n").encode(), ["'count'"]),
+    "binary": (bytes(range(256)), ["UTF-8"]),
+    "UTF-16": (counts_csv().encode("utf-16"), ["UTF-8"]),
+    "Latin-1": (changed(**{"fièvre": {"yes": 1}}).encode("latin-1"), ["UTF-8"]),
+    "semicolons": (counts_csv().replace(",", ";").encode(), ["node,state,count"]),
+    "a cell too many": (counts_csv().replace("tub,yes,50", "tub,yes,5,0").encode(), ["line 4"]),
+    "a cell too few": (counts_csv().replace("tub,yes,50", "tub,yes").encode(), ["line 4"]),
+    "an open quote": (counts_csv().replace("tub,yes", 'tub,"yes').encode(), ["line"]),
+    "unknown node": (changed(rub={"yes": 1}).encode(), ["'rub'", "'tub'"]),
+    "unknown state": (changed(tub={"yse": 1, "no": 1}).encode(), ["tub", "'yse'", "'yes'"]),
+    "missing node": (counts_csv({k: v for k, v in ASIA.items() if k != "tub"}).encode(), ["'tub'"]),
+    "duplicate row": ((counts_csv() + "tub,yes,50\n").encode(), ["'tub'", "'yes'", "line 18"]),
+    "all zero": (changed(tub={"yes": 0, "no": 0}).encode(), ["'tub'", "0"]),
+    "everything zero": (counts_csv({node: {"yes": 0, "no": 0} for node in ASIA}).encode(), ["0"]),
+} | {f"count {bad!r}": (changed(tub={"yes": bad, "no": 50}).encode(), ["line 4", repr(bad)])
+     for bad in ("-1", "1.5", "nan", "inf", "", "many", "1e400", "0x10")}
+
+
+@pytest.mark.parametrize("text, words", BAD_COUNTS.values(), ids=BAD_COUNTS)
+def test_bad_counts_are_refused(dimm, text, words):
+    Path("bad.csv").write_bytes(text)
+    refused(dimm, "recover asia bad.csv --out answer.csv", "bad.csv", *words, status=(1,))
+
+
+# unusual counts that are right
+
+GOOD = counts_csv()
+
+
+@pytest.mark.parametrize("text", [
+    b"\xef\xbb\xbf" + GOOD.encode(),
+    GOOD.replace("\n", "\r\n").encode(),
+    GOOD.rstrip("\n").encode(),
+    GOOD.replace("\n", "\n\n").encode(),
+    "\n".join(f'"{line.replace(",", chr(34) + "," + chr(34))}"' for line in GOOD.split()).encode(),
+    "\n".join(f"{line},note {i}" for i, line in enumerate(GOOD.split())).encode(),
+    "\n".join(",".join(reversed(line.split(","))) for line in GOOD.split()).encode(),
+    GOOD.replace(",50", ",50.0").encode(),
+], ids=["byte order mark", "CRLF", "no last newline", "blank lines", "quotes", "more columns", "other order", "50.0"])
+def test_other_ways_to_write_a_csv_are_read(text):
+    Path("counts.csv").write_bytes(text)
+    net = dimm_nb.load_network("asia")
+    read = dimm_nb.Marginals.from_counts(net, dimm_nb.read_counts("counts.csv"))
+    assert (read.p == .5).all() and (read.n == 100).all()
+
+
+HOSTILE = ("1", "1.0", "TRUE", "NA", "NaN", "None", "null", "-5C", "=1+1", "+x", "@sum", "'quoted", "a,b", 'a"b', "<5", "x/y", "é")
+
+
+def test_states_that_look_like_something_else_stay_text(dimm):
+    net = dimm_nb.CausalNetwork(("=node", "NaN"), (HOSTILE, HOSTILE), ((), ()), (np.full(len(HOSTILE), 1 / len(HOSTILE)),) * 2)
+    net.to_bif("odd.bif")
+    status, _, err = dimm("simulate odd.bif --interventions 2 --rows 20000 --out counts.csv --truth truth.csv")
+    assert (status, err) == (0, "")
+    read = dimm_nb.read_counts("counts.csv")
+    assert list(read.state) == 2 * list(HOSTILE) and set(read.node) == {"=node", "NaN"}
+    assert dimm("recover odd.bif counts.csv --out answer.csv")[0] == 0
+    for name in ("counts.csv", "truth.csv", "answer.csv"):
+        cells = [cell for row in csv.reader(io.StringIO(Path(name).read_text())) for cell in row]
+        assert not any(cell.startswith(("=", "+", "-", "@")) for cell in cells)
+
+
+# files are written whole or not at all
+
+
+def test_a_failed_write_leaves_the_old_file(dimm, monkeypatch):
+    Path("counts.csv").write_text(counts_csv())
+    Path("answer.csv").write_text("old")
+    def full(*_, **__):
+        raise OSError(28, "No space left on device", "answer.csv")
+    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
+    before = sorted(os.listdir())
+    status, _, err = dimm("recover asia counts.csv --out answer.csv")
+    assert status == 1 and err == "dimm: answer.csv: No space left on device\n"
+    assert Path("answer.csv").read_text() == "old" and sorted(os.listdir()) == before
+
+
+def test_a_failed_figure_leaves_nothing(folder):
+    class Broken:
+        def savefig(self, path, **_):
+            Path(path).write_text("half")
+            raise OSError("full")
+    with pytest.raises(OSError):
+        cli.save_figure(Broken(), folder / "figure.png")
+    assert os.listdir() == []
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written_to(dimm, folder):
+    (folder / "locked").mkdir(mode=0o555)
+    refused(dimm, "simulate asia --interventions 1 --rows 10 --out locked/x.csv", "locked")
