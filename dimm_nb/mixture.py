@@ -223,11 +223,13 @@ def write_table(
     path = Path(path).resolve()
     flat = table.reset_index() if table.index.names != [None] else table
     flat = flat.apply(lambda column: column.map(spreadsheet_safe) if column.dtype.kind not in "iufb" else column)
+    bare = flat.map(lambda cell: "\r" in str(cell)).any(axis=None)  # before Python 3.13, csv quotes it only when told
+    form = {"index": False, "quoting": csv.QUOTE_NONNUMERIC if bare else csv.QUOTE_MINIMAL}
     if path.exists() and not path.is_file():  # a device or a pipe is written to, not replaced
-        return flat.to_csv(path, index=False)
+        return flat.to_csv(path, **form)
     with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8", newline="") as part:
         try:
-            flat.to_csv(part, index=False)
+            flat.to_csv(part, **form)
         except BaseException:
             os.unlink(part.name)
             raise
@@ -303,8 +305,7 @@ def random_mixture(
     "A mixture as in section 5.1; raises ValueError if Assumption 1 leaves too few interventions."
     most = len(net.index) - len(net.names)
     if n_interventions not in range(most + 1):
-        raise ValueError(f"n_interventions must be a whole number from 0 to {most}, not {n_interventions}: "
-                         "Assumption 1 leaves one state of every node out (S − n)")
+        raise ValueError(f"n_interventions must be a whole number from 0 to {most}, not {n_interventions}: Assumption 1 leaves out a state a node (S − n)")
     if not 0 <= base_weight < 1:
         raise ValueError(f"base_weight is the share that nobody touched, from 0 to below 1, not {base_weight}; for 1 take n_interventions=0")
     rng = np.random.default_rng(seed)
