@@ -182,7 +182,7 @@ def read_states(cursor: Cursor, name: str) -> tuple[str, ...]:
         seen.add(state.text)
     return tuple(state.text for state in listed)
 
-
+# %% ../nbs/00a_bif.ipynb #read-variable
 def skip_property(cursor: Cursor) -> bool:
     "Skip a property, if one is next: nothing that a network needs stands there."
     if not cursor.sees("property"):
