@@ -5,31 +5,28 @@
 # %% auto #0
 __all__ = ['WARM_UP', 'components', 'joint_probabilities', 'mean_log_likelihood', 'em_step', 'em_step_as_written',
            'log_conditionals', 'distinct_rows', 'relative_log_probabilities', 'Likelihood', 'likelihood', 'gains',
-           'curvature', 'quadratic_step', 'sqp_step', 'Climb', 'climb', 'root_directions', 'restore_assumption_1',
-           'undetermined', 'EMResult', 'checked_codes', 'check_options', 'warn_about_excluded', 'warn_about_result',
-           'tally', 'fit_em']
+           'curvature', 'quadratic_step', 'sqp_step', 'Climb', 'climb', 'undetermined', 'EMResult', 'checked_samples',
+           'check_options', 'warn_about_excluded', 'warn_about_result', 'tally', 'fit_em']
 
 # %% ../nbs/06_em.ipynb #imports
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from warnings import warn
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import nnls
-from .mixture import Mixture
-from .network import CausalNetwork, Intervention
-from .oracle import read_catalogue
+from .mixture import Mixture, restore_assumption_1, root_directions
+from .network import CausalNetwork, check_codes
+from .oracle import Catalogue, read_catalogue
 
 # %% ../nbs/06_em.ipynb #joint-probabilities
 def components(
     net: CausalNetwork,
-    interventions: Sequence[Intervention | Mapping[str, str]] | None = None, # None: every single-node do(X_i = α)
+    interventions: Catalogue | None = None, # None: every single-node do(X_i = α)
 ) -> tuple[list[dict[int, int]], pd.Index]: # C interventions as positions {node: state}, and the axis of their names
     "The catalogue's interventions; raises ValueError for unknown labels, an empty catalogue, or two that do the same."
-    if interventions is None: return [{j: k} for j, states in enumerate(net.states) for k in range(len(states))], net.index
     dos, axis = read_catalogue(net, interventions)
     if not dos: raise ValueError("the catalogue of interventions is empty: leave it out to have every do(X_i = α)")
     seen = {}
@@ -41,7 +38,7 @@ def components(
 def joint_probabilities(
     net: CausalNetwork,
     codes: np.ndarray, # (m, n) joint samples
-    interventions: Sequence[Intervention | Mapping[str, str]] | None = None,
+    interventions: Catalogue | None = None,
 ) -> np.ndarray: # (m, C + 1) P_{i,α}(x); the last column is P(x)
     "Each row's probability under each component, read off the cut networks themselves (Definition 4)."
     dos, _ = components(net, interventions)
@@ -81,7 +78,9 @@ def log_conditionals(
     "Each row's factors, one a node: all that the closed form needs."
     out = np.empty(codes.shape)
     with np.errstate(divide="ignore"):
-        for j, cpt in enumerate(net.cpts): out[:, j] = np.log(cpt)[(*(codes[:, p] for p in net.parents[j]), codes[:, j])]
+        for j, cpt in enumerate(net.cpts):
+            at = tuple(codes[:, v] for v in (*net.parents[j], j))
+            out[:, j] = np.log(cpt)[at] if cpt.size < len(codes) else np.log(cpt[at])  # the fewer logarithms
     return out
 
 # %% ../nbs/06_em.ipynb #distinct-rows
@@ -180,8 +179,7 @@ def quadratic_step(
     ridge: float = 1e-9, # relative: makes the flat directions curved enough for a Cholesky factor
 ) -> np.ndarray: # (C + 1,) shares ≥ 0 where the quadratic model is least
     "Minimise ½ dᵀHd + (1 − gain)·d over shares + d ≥ 0, as a non-negative least squares problem."
-    scale = np.sqrt(hessian.diagonal())
-    scale[scale == 0] = 1  # such a component explains no row
+    scale = np.maximum(np.sqrt(hessian.diagonal()), 1)  # below 1, so is the gain: a component without a share
     scaled = hessian / np.outer(scale, scale) + ridge * np.eye(len(scale))
     root = cholesky(scaled)
     target = solve_triangular(root, scaled @ (shares * scale) + (gain - 1) / scale, trans="T")
@@ -234,49 +232,22 @@ def climb(
         shares = shares * gain if solver == "em" or len(trace) <= WARM_UP else sqp_step(like, shares, mix, gain)
         shares = shares / shares.sum()
 
-# %% ../nbs/06_em.ipynb #root-directions
-def root_directions(
-    net: CausalNetwork,
-    dos: Sequence[Mapping[int, int]], # C interventions as positions
-) -> np.ndarray: # (C + 1, R) one column a root: P(X_r = α) at do(X_r = α), −1 at P
-    "The directions in which no likelihood changes: all of a root's interventions in proportion, for P itself."
-    column = {tuple(do.items())[0]: c for c, do in enumerate(dos) if len(do) == 1}
-    out = []
-    for r, p in enumerate(net.cpts):
-        states = np.flatnonzero(p > 0) if not net.parents[r] else []
-        if len(states) and all((r, k) in column for k in states):
-            out.append(np.zeros(len(dos) + 1))
-            out[-1][[column[r, k] for k in states]], out[-1][-1] = p[states], -1
-    return np.reshape(out, (-1, len(dos) + 1)).T
-
-def restore_assumption_1(
-    shares: np.ndarray, # (C + 1,)
-    directions: np.ndarray, # (C + 1, R) from `root_directions`
-) -> np.ndarray: # (C + 1,) the same likelihood; one state of each root has share 0
-    "Move along each root's flat direction until one of its states has no share left."
-    shares = shares.copy()
-    for d in directions.T:
-        states = np.flatnonzero(d > 0)
-        ratio = shares[states] / d[states]
-        shares -= ratio.min() * d
-        shares[states[ratio.argmin()]] = 0
-    return np.maximum(shares, 0)
-
 # %% ../nbs/06_em.ipynb #undetermined
 def undetermined(
     like: Likelihood,
     best: Climb,
-    directions: np.ndarray, # (C + 1, R) from `root_directions`: known, and settled by Assumption 1
+    directions: np.ndarray, # (C, R) from `root_directions`: known, and settled by Assumption 1
     near: float = 1e-4, # components whose gain is within this of 1 may have a share at some maximum
 ) -> np.ndarray: # int, components whose shares may differ between maxima; none unless the climb ended at one
     "Which shares the samples leave open: those that a direction without effect on any row's probability moves."
     if best.status != "optimal": return np.arange(0)
     mix = like.ratio @ best.shares
-    may = np.flatnonzero(like.ratio.T @ (like.frequency / mix) > 1 - max(near, 10 * best.gap))
+    may = np.flatnonzero(like.ratio.T @ (like.frequency / mix) > 1 - np.clip(10 * best.gap, near, .5))
     hessian = curvature(like, mix)[np.ix_(may, may)]
     scale = np.sqrt(hessian.diagonal())
     values, vectors = np.linalg.eigh(hessian / np.outer(scale, scale))
     flat = vectors[:, values < 1e-11]
+    directions = np.vstack([directions, -directions.sum(axis=0)])  # what leaves the roots goes to P
     inside = (np.delete(directions, may, axis=0) == 0).all(axis=0)
     known, _ = np.linalg.qr(directions[may][:, inside] * scale[:, None])
     flat = flat - known @ (known.T @ flat)
@@ -309,34 +280,21 @@ class EMResult:
 
     def __repr__(self) -> str: return f"{self._headline()}\n{self.to_frame().head(10)}"
 
-    def _repr_html_(self) -> str: return f"<p>{escape(self._headline())}</p>{self.to_frame().head(10).round(4).to_html()}"
+    def _repr_html_(self) -> str: return f"<p>{self._headline()}</p>{self.to_frame().head(10).round(4).to_html()}"
 
-# %% ../nbs/06_em.ipynb #checked-codes
-def checked_codes(
+# %% ../nbs/06_em.ipynb #checked-samples
+def checked_samples(
     net: CausalNetwork,
-    codes: np.ndarray | pd.DataFrame, # (m, n) whole numbers; a DataFrame's columns are matched by node name
+    samples: np.ndarray | pd.DataFrame, # (m, n) positions of states; or a table of their labels, a column a node
 ) -> np.ndarray: # (m, n) int
-    "The samples as an array; raises ValueError that names the row and node of the first bad entry."
-    if isinstance(codes, pd.DataFrame):
-        missing = [name for name in net.names if name not in codes.columns]
-        if missing: raise ValueError(f"codes lack the column {missing[0]!r}: give one column a node")
-        twice = codes.columns[codes.columns.duplicated()]
-        if len(twice): raise ValueError(f"codes have the column {twice[0]!r} twice: keep one")
-        codes = codes[list(net.names)]
-    codes = np.asarray(codes)
-    if codes.ndim != 2 or codes.shape[1] != len(net.names):
-        raise ValueError(f"codes must have shape (rows, {len(net.names)}), one column a node; theirs is {codes.shape}")
-    if not len(codes): raise ValueError("codes have no rows: give at least one sample")
-    if codes.dtype.kind not in "iu":
-        if codes.dtype.kind == "f" and np.isnan(codes).any():
-            row, j = np.argwhere(np.isnan(codes))[0]
-            raise ValueError(f"codes row {row}, node {net.names[j]!r} is NaN: drop the rows with missing values")
-        raise ValueError(f"codes must be whole numbers (state positions from 0), not {codes.dtype}: convert them with .astype(int)")
-    for j, (name, k) in enumerate(zip(net.names, net.sizes)):
-        if codes[:, j].min() < 0 or codes[:, j].max() >= k:
-            row = int(np.argmax((codes[:, j] < 0) | (codes[:, j] >= k)))
-            raise ValueError(f"codes row {row}, node {name!r} is {codes[row, j]}: its {k} states have positions 0 to {k - 1}")
-    return codes
+    "The samples as positions of states; raises ValueError that names the row and node of the first bad entry."
+    if not len(samples): raise ValueError("there are no samples: give at least one row")
+    if isinstance(samples, pd.DataFrame): return net.codes(samples)
+    samples = np.asarray(samples)
+    if samples.shape[1:] == (len(net.names),) and samples.dtype.kind == "f" and np.isnan(samples).any():
+        row, j = np.argwhere(np.isnan(samples))[0]
+        raise ValueError(f"codes row {row}, node {net.names[j]!r} is NaN: drop the rows with missing values")
+    return check_codes(net, samples)
 
 # %% ../nbs/06_em.ipynb #check-options
 def check_options(
@@ -375,7 +333,7 @@ def warn_about_result(result: EMResult, tol: float, solver: str) -> None:
              + ("solver='sqp' is much faster" if solver == "em" else "raise max_iter"), stacklevel=3)
     if len(result.undetermined):
         warn(f"the samples do not determine the shares of {len(result.undetermined)} interventions, such as {result.undetermined[0]}: "
-             "other shares have the same likelihood. More rows, or a shorter catalogue, may", stacklevel=3)
+             "other shares have the same likelihood. More rows or a shorter catalogue may settle them", stacklevel=3)
 
 # %% ../nbs/06_em.ipynb #tally
 def tally(
@@ -396,17 +354,17 @@ def tally(
 # %% ../nbs/06_em.ipynb #fit-em
 def fit_em(
     net: CausalNetwork,
-    codes: np.ndarray | pd.DataFrame, # (m, n) joint samples, as state positions
+    codes: np.ndarray | pd.DataFrame, # (m, n) joint samples: positions of states, or a table of their labels
     solver: str = "sqp", # "sqp", or "em" as in appendix D
     n_starts: int = 1, # the first start is uniform, the others random; the best is kept
     seed: int | np.random.Generator = 0, # for the random starts
-    interventions: Sequence[Intervention | Mapping[str, str]] | None = None, # None: every single-node do(X_i = α)
+    interventions: Catalogue | None = None, # None: every single-node do(X_i = α)
     tol: float = 1e-6, # certified gap to stop at, nats a row
     max_iter: int | None = None, # a start; None: 200 for sqp, 50,000 for em
 ) -> EMResult:
     "The shares Π of highest likelihood given joint samples (appendix D); raises ValueError for bad samples or options."
     max_iter = check_options(solver, n_starts, tol, max_iter)
-    codes = checked_codes(net, codes)
+    codes = checked_samples(net, codes)
     dos, axis = components(net, interventions)
     like, rows, excluded = tally(net, codes, dos)
     random = np.random.default_rng(seed).dirichlet(np.ones(len(dos) + 1), n_starts - 1)
@@ -415,7 +373,7 @@ def fit_em(
     directions = root_directions(net, dos)
     open_ = undetermined(like, best, directions)
     result = EMResult(
-        mixture=Mixture(pd.Series(restore_assumption_1(best.shares, directions)[:-1], axis, name="share")),
+        mixture=Mixture(pd.Series(restore_assumption_1(best.shares[:-1], directions), axis, name="share")),
         weights=pd.Series(best.shares[:-1], axis, name="share"), log_likelihood=float(best.trace[-1] * (rows["all"] - rows["excluded"])),
         gap=best.gap, iterations=len(best.trace) - 1, trace=best.trace, status=best.status, rows=rows, excluded=excluded,
         undetermined=axis[open_[open_ < len(dos)]],
