@@ -100,7 +100,12 @@ def checked_cpt(
     return cpt, off
 
 # %% ../nbs/00b_checks.ipynb #checked
-def checked_tables(names: Sequence[str], states: Sequence[Sequence[str]], parents: Sequence[Sequence[int]], cpts: Sequence[np.ndarray]) -> Tables:
+def checked_tables(
+    names: Sequence[str],  # of the n nodes
+    states: Sequence[Sequence[str]],  # of each node
+    parents: Sequence[Sequence[int]],  # positions of each node's parents
+    cpts: Sequence[np.ndarray],  # of each node, shape (*parents' sizes, own size)
+) -> Tables:
     "The parts of a network as tuples and read-only arrays; raises ValueError for what is no network."
     if texts := [s for s in (names, *states) if isinstance(s, str)]:
         raise ValueError(f"expected a list of names, found the text {texts[0]!r}: write [{texts[0]!r}]")

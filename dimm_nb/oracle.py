@@ -70,7 +70,7 @@ def split_scopes(
 
 def carry_table(
     tree: JunctionTree,
-    clique: int,
+    clique: int, # the one that passes a message on
     factors: dict[Key, np.ndarray], # the clique's
     source: Key, # the factor that is to be replaced
     scope: tuple[int, ...], # of what replaces it
@@ -89,8 +89,8 @@ def carry(
     tree: JunctionTree,
     table: np.ndarray, # from `carry_table`
     message: np.ndarray, # (*sizes of scope, B)
-    scope: tuple[int, ...],
-    target: tuple[int, ...],
+    scope: tuple[int, ...], # its nodes, ascending
+    target: tuple[int, ...], # nodes of the answer, ascending
 ) -> np.ndarray: # (*sizes of target, B)
     "One batched matrix product takes the whole batch from scope to target."
     shared, ours, theirs = split_scopes(scope, target)
@@ -243,6 +243,8 @@ def read_catalogue(
 ) -> tuple[list[dict[int, int]], pd.Index]: # positions of nodes and states, and the interventions' axis
     "Look up a catalogue's labels; raises ValueError for an unknown node or state, an empty intervention or a name used twice."
     if interventions is None: return [{j: k} for j, states in enumerate(net.states) for k in range(len(states))], net.index
+    if isinstance(interventions, (str, Mapping, Intervention)):
+        raise ValueError(f"the catalogue must be a list of interventions, not {interventions!r}: put it in brackets")
     catalogue = [i if isinstance(i, Intervention) else Intervention(i) for i in interventions]
     dos = []
     for i in catalogue:
@@ -299,14 +301,14 @@ def read_parents(
         odd = [*(set(parents) ^ set(names)), *(p for pa in parents.values() for p in pa if p not in names)]
         if odd: raise ValueError(f"parents: {odd[0]!r} is not on both the category axis and in the graph: give each node's parents, () for none")
         parents = [[names.index(p) for p in parents[name]] for name in names]
-    parents = tuple(tuple(pa) for pa in parents)
     if len(parents) != len(names): raise ValueError(f"parents has {len(parents)} entries for {len(names)} nodes: give one a node, () for none")
     for name, pa in zip(names, parents):
-        if not set(pa) <= set(range(len(names))): raise ValueError(f"parents of {name!r}: positions must be 0 to {len(names) - 1}, not {pa}")
-        if len(set(pa)) < len(pa): raise ValueError(f"parents of {name!r}: {pa} names one of them twice")
+        if not set(pa) <= set(range(len(names))):
+            raise ValueError(f"parents of {name!r}: positions must be 0 to {len(names) - 1}, not {tuple(pa)}: count nodes from 0")
+        if len(set(pa)) < len(pa): raise ValueError(f"parents of {name!r}: {tuple(pa)} has one of them twice: keep one")
     try: tuple(TopologicalSorter(dict(enumerate(parents))).static_order())
     except CycleError as error: raise ValueError("the graph has a cycle: " + " → ".join(names[v] for v in error.args[1])) from None
-    return parents
+    return tuple(tuple(int(p) for p in pa) for pa in parents)
 
 # %% ../nbs/02_oracle.ipynb #check-marginals
 def check_marginals(
@@ -359,7 +361,7 @@ def checked_marginals(
     base: np.ndarray | pd.Series, # (S,) P(X_j = β)
     do: np.ndarray | pd.DataFrame, # (S, S) row c: marginals under the c-th single-node intervention
     tol: float = 1e-6, # deviations up to here are rounding, and removed where the graph decides
-) -> tuple[pd.MultiIndex, tuple[tuple[int, ...], ...], np.ndarray, np.ndarray]: # index, parents, base, do
+) -> tuple: # index, parents, base, do, and the interventions' axis: what an `Oracle` is made of
     "The paper's Problem 1, checked: raises ValueError where graph and marginals cannot belong together."
     index, names = read_index(index)
     parents, slices = read_parents(parents, names), node_slices(index)
@@ -369,7 +371,7 @@ def checked_marginals(
     dos = [{j: k} for j, s in enumerate(slices) for k in range(s.stop - s.start)]
     expected = exact_where_known(parents, slices, base, np.full(do.shape, np.nan), dos).T
     check_effects(base, do, expected, index, tol)
-    return index, parents, base, np.where(np.isnan(expected), do, expected)
+    return index, parents, base, np.where(np.isnan(expected), do, expected), index
 
 # %% ../nbs/02_oracle.ipynb #oracle-class
 @dataclass(frozen=True, eq=False, repr=False)
@@ -410,5 +412,4 @@ class Oracle:
     @classmethod
     def from_marginals(cls, index, parents, base, do, tol: float = 1e-6) -> "Oracle":
         "Problem 1 as stated, no CPTs known. Arguments and errors: see `checked_marginals`."
-        index, parents, base, do = checked_marginals(index, parents, base, do, tol)
-        return cls(index, parents, base, do, index)
+        return cls(*checked_marginals(index, parents, base, do, tol))

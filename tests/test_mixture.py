@@ -129,11 +129,11 @@ def test_an_axis_that_is_none_is_refused(index):
 
 
 def test_marginals_in_another_order_keep_their_counts():
-    order = np.random.default_rng(0).permutation(len(COUNTS))
-    p = COUNTS / COUNTS.groupby(level="node").transform("sum")
-    names = COUNTS.index[order].get_level_values("node").unique()
-    n = COUNTS.groupby(level="node").sum()[names]
-    assert Marginals(COUNTS.index[order], p.to_numpy()[order], n).counts.equals(COUNTS.iloc[order])
+    counts = COUNTS * np.repeat(np.arange(1, 9), 2)  # totals differ
+    order = np.random.default_rng(0).permutation(len(counts))
+    p, total = (counts / counts.groupby(level="node").transform("sum")).to_numpy(), counts.groupby(level="node").sum()
+    shuffled = counts.index[order]
+    assert Marginals(shuffled, p[order], total[shuffled.get_level_values("node").unique()]).counts.equals(counts.iloc[order])
 
 
 @pytest.mark.parametrize("codes, message", [
@@ -252,15 +252,15 @@ states = st.one_of(st.text(st.characters(codec="utf-8"), max_size=6), st.sampled
 @few
 @given(names, st.lists(states, min_size=1, max_size=4, unique=True), st.data())
 def test_any_label_survives_the_file(node, states, data):
-    net = CausalNetwork((node,), (states,), ((),), (np.full(len(states), 1 / len(states)),))
-    counts = data.draw(st.lists(st.integers(0, 2**40), min_size=len(states), max_size=len(states)).filter(any))
+    axis = pd.MultiIndex.from_tuples([(node, state) for state in states])
+    counts = np.array(data.draw(st.lists(st.integers(0, 2**40), min_size=len(states), max_size=len(states)).filter(any)))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "counts.csv"
-        write_counts(Marginals.from_counts(net, pd.Series(counts, net.index)), path)
+        write_counts(Marginals(axis, counts / counts.sum(), [counts.sum()]), path)
         table = read_counts(path)
         assert os.listdir(folder) == ["counts.csv"]
         cells = path.read_bytes().decode().replace('"', "").replace("\n", ",").split(",")
-    assert table.state.tolist() == list(states) and set(table.node) == {node} and table["count"].tolist() == counts
+    assert table.state.tolist() == list(states) and set(table.node) == {node} and table["count"].tolist() == counts.tolist()
     assert not any(cell.startswith(("=", "+", "@")) for cell in cells)
 
 
@@ -347,9 +347,14 @@ def test_problems_that_cannot_be_are_refused(arguments, message):
         random_mixture(ALARM, *arguments)
 
 
+def test_a_state_that_hardly_occurs_is_never_left_out():
+    net = CausalNetwork(("A",), (("x", "y", "rare"),), ((),), ([.5, .4999, 1e-4],))
+    assert all(random_mixture(net, 2, seed=seed).weights["A", "rare"] > 0 for seed in range(20))
+
+
 def test_a_node_with_thousands_of_states():
-    pi = random_mixture(random_network(2, [2, 2500], 1), 2000)
-    assert (pi.weights > 0).sum() == 2000
+    net = CausalNetwork(("A",), (tuple(f"s{k}" for k in range(2500)),), ((),), (np.full(2500, 1 / 2500),))
+    assert (random_mixture(net, 2499).weights > 0).sum() == 2499
 
 
 def test_same_seed_same_answer():
@@ -452,6 +457,17 @@ def test_the_canonical_form_in_another_catalogue():
     oracle = Oracle.from_network(ASIA, catalogue)
     np.testing.assert_allclose(mixture_marginals(oracle, whole).p, mixture_marginals(oracle, pi).p, atol=1e-14)
     assert breaks_assumption(ASIA, pi, catalogue) == ["asia"] and breaks_assumption(ASIA, whole, catalogue) == []
+
+
+def test_a_root_without_its_impossible_state_in_the_catalogue():
+    net = CausalNetwork(("A",), (("x", "y", "never"),), ((),), ([.5, .5, 0],))
+    catalogue = [Intervention({"A": "x"}), Intervention({"A": "y"})]
+    np.testing.assert_allclose(canonical(net, Mixture({"A=x": .2, "A=y": .3}), catalogue).weights, [0, .1], atol=1e-15)
+
+
+def test_interventions_on_two_nodes_do_not_break_the_assumption():
+    catalogue = [Intervention({"asia": "yes", "smoke": "yes"}), Intervention({"asia": "no"}), Intervention({"smoke": "no"})]
+    assert breaks_assumption(ASIA, Mixture({i.name: .2 for i in catalogue}), catalogue) == []
 
 
 def test_the_check_takes_states_left_out_of_a_mixture_as_unused():

@@ -134,6 +134,7 @@ def test_nothing_is_kept_between_calls():
     ([{"smok": "no"}], "no node 'smok'"),
     ([{"smoke": "perhaps"}], "smoke has no state 'perhaps'; its states are yes, no"),
     ([{"smoke": "no"}, {"smoke": "no"}], "two interventions are named 'smoke=no'"),
+    ({"smoke": "no"}, "must be a list of interventions"),
     ([Intervention({"smoke": "no"}, name="a"), Intervention({"tub": "no"}, name="a")], "two interventions are named 'a'"),
 ])
 def test_bad_catalogues(catalogue, message):
@@ -227,6 +228,7 @@ def test_bad_graphs(asia):
     assert "8 nodes" in wrong(asia, parents=net.parents[:-1])
     assert "positions must be 0 to 7" in wrong(asia, parents=(*net.parents[:-1], (9,)))
     assert "twice" in wrong(asia, parents=(*net.parents[:-1], (4, 4)))
+    assert "cycle" in wrong(asia, parents=[*net.parents[:-1], [7]])
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -0.2])
