@@ -175,8 +175,15 @@ def test_a_cell_that_mixes_imports_and_code_is_found(project):
     assert ["cell body holds imports and other code" in line for line in check_notebooks.unclean(project / "nbs")] == [True]
 
 
+@pytest.mark.parametrize("source, complaint", [("#| slow\nx = 1", "is slow and saved without outputs"), ("#| slow\nimport os", None)])
+def test_a_slow_cell_keeps_its_outputs(project, source, complaint):
+    write_notebook(project / "nbs" / "00_one.ipynb", source)
+    assert [complaint in line for line in check_notebooks.unclean(project / "nbs")] == [True] * bool(complaint)
+
+
 @pytest.mark.parametrize("options, complaint", [
     ({"output": "<object at 0x7f1234567890>"}, "not clean"),
+    ({"output": "/home/somebody/dimm_nb/network.py:130: UserWarning"}, "cell look shows a path of the machine"),
     ({"output": None}, "without outputs"),
     ({"vscode": {"a": 1}}, "not clean"),
     ({"widgets": {"application/vnd.jupyter.widget-state+json": {}}}, "widget state"),

@@ -2,6 +2,7 @@
 import ast
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from nbdev.clean import clean_nb
 
 HAND_WRITTEN = {"__init__.py"}
+PLACE = re.compile(r"(?<![\w.:/-])/(?:home|root|tmp|usr|opt|work|Users)/[\w.-]+/")  # where something lies on one person's machine
 
 
 def mixes_imports(source: str) -> bool:
@@ -23,8 +25,23 @@ def mixes_imports(source: str) -> bool:
     return any(imports) and not all(imports)
 
 
+def cell_problems(cell: dict) -> list[str]:
+    "What is wrong with one code cell and the outputs saved with it."
+    source, outputs = "".join(cell["source"]), cell["outputs"]
+    slow = re.search(r"^#\|\s*slow", source, re.M)
+    only_imports = all(re.match(r"#|import |from |$", line) for line in source.splitlines())
+    checks = {
+        "is saved with an error in its output": any(output["output_type"] == "error" for output in outputs),
+        "holds imports and other code; give the imports a cell of their own": mixes_imports(source),
+        "is slow and saved without outputs: nobody else will run it; run it and save it again": slow and not outputs and not only_imports,
+        "shows a path of the machine it ran on; silence that warning, or show less": PLACE.search(json.dumps([
+            output.get("text", output.get("data", {}).get("text/plain")) for output in outputs])),
+    }
+    return [f"cell {cell['id']} {problem}" for problem, found in checks.items() if found]
+
+
 def unclean(nbs: Path) -> list[str]:
-    "Notebooks that `nbdev_clean` would change, and those that hold widget state, a failed cell, a mixed cell or no outputs."
+    "Notebooks that `nbdev_clean` would change, and those that hold widget state, a bad cell or no outputs."
     found = []
     for path in sorted(nbs.glob("*.ipynb")):
         text = path.read_text(encoding="utf-8")
@@ -35,11 +52,9 @@ def unclean(nbs: Path) -> list[str]:
             found.append(f"{path}: not clean; run nbdev_clean")
         if "widgets" in notebook["metadata"] or "widget-state" in text:
             found.append(f"{path}: holds widget state; save it without")
-        outputs = [(cell["id"], output) for cell in notebook["cells"] for output in cell.get("outputs", ())]
-        found += [f"{path}: cell {id} is saved with an error in its output" for id, output in outputs if output["output_type"] == "error"]
-        found += [f"{path}: cell {cell['id']} holds imports and other code; give the imports a cell of their own"
-                  for cell in notebook["cells"] if cell["cell_type"] == "code" and mixes_imports("".join(cell["source"]))]
-        if not outputs:
+        code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+        found += [f"{path}: {problem}" for cell in code for problem in cell_problems(cell)]
+        if not any(cell["outputs"] for cell in code):
             found.append(f"{path}: saved without outputs; run it and save it again")
     return found
 
