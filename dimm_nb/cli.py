@@ -221,6 +221,8 @@ def recover_verb(network: str, counts: Path, solver: str, out: Path | None, **op
     given = {name: value for name, value in options.items() if value is not None}
     if solver == "exact" and given:
         raise click.UsageError(f"--solver exact has no --{next(iter(given))}: leave it out, or take --solver conic")
+    if out is not None and out.resolve() == counts.resolve():
+        raise click.UsageError(f"--out is {str(counts)!r}, where the counts are: name another file")
     result = recover(network, counts, solver, **given)
     click.echo(result)
     if out is not None:

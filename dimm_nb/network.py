@@ -127,7 +127,11 @@ class CausalNetwork:
     @classmethod
     def from_bif(cls, path: str | Path) -> "CausalNetwork":
         "Read a BIF file, plain or gzipped; raises ValueError with file, line and column."
-        return cls(*read_bif(path))
+        tables = read_bif(path)
+        try:
+            return cls(*tables)
+        except ValueError as error:  # what only the whole network shows: a cycle
+            raise ValueError(f"{path}: {error}") from None
 
     def to_bif(self, path: str | Path) -> None:
         "Write a BIF file, whole or not at all; gzipped if its name ends in .gz."

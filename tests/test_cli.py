@@ -1,5 +1,6 @@
 """The `dimm` command: each verb, and what it says of bad input. A failure is one line, a status that is not 0, and no file."""
 import csv
+import gzip
 import io
 import os
 import shlex
@@ -208,6 +209,7 @@ def test_too_little_memory_is_one_line(dimm, monkeypatch):
     ("recover asia good.csv --out nowhere/x.csv", ["nowhere"]),
     ("recover asia good.csv --out good.csv/x.csv", ["good.csv"]),
     ("recover asia good.csv --out .", ["."]),
+    ("recover asia good.csv --out ./good.csv", ["--out", "good.csv"]),
     ("simulate asia", ["--out"]),
     ("simulate asia --interventions 9 --out x.csv", ["8", "9"]),
     ("simulate asia --interventions -1 --out x.csv", ["--interventions"]),
@@ -221,6 +223,46 @@ def test_too_little_memory_is_one_line(dimm, monkeypatch):
 def test_bad_words_are_refused(dimm, line, words):
     Path("good.csv").write_text(counts_csv())
     refused(dimm, line, *words)
+
+
+# bad networks
+
+COIN = "network coin { } variable coin { type discrete [ 2 ] { heads, tails }; } probability ( coin ) { table 0.5, 0.5; }"
+CYCLE = ("network two { } variable hen { type discrete [ 1 ] { lives }; } variable egg { type discrete [ 1 ] { lies }; } "
+         "probability ( hen | egg ) { (lies) 1; } probability ( egg | hen ) { (lives) 1; }")
+BAD_NETWORKS = {name: (text if isinstance(text, bytes) else text.encode(), words) for name, (text, words) in {
+    "empty": (b"", ["no variable"]),
+    "binary": (bytes(range(256)), ["UTF-8"]),
+    "Latin-1": (COIN.replace("heads", "é").encode("latin-1"), ["UTF-8"]),
+    "truncated": (COIN[:90], ["line 1"]),
+    "truncated gzip": (gzip.compress(COIN.encode())[:60], ["gzip"]),
+    "cycle": (CYCLE, ["cycle", "hen", "egg"]),
+    "too many numbers": (COIN.replace("0.5, 0.5", "0.5, 0.2, 0.3"), ["expected 2 numbers", "line 1"]),
+    "negative": (COIN.replace("0.5, 0.5", "-0.5, 1.5"), ["'-0.5'", "line 1"]),
+    "NaN": (COIN.replace("0.5, 0.5", "nan, 0.5"), ["'nan'", "line 1"]),
+    "not normalised": (COIN.replace("0.5, 0.5", "0.5, 0.6"), ["sum to 1.1"]),
+    "state twice": (COIN.replace("tails", "heads"), ["'heads'", "twice"]),
+    "node twice": (COIN.replace("probability", "variable coin { type discrete [ 1 ] { edge }; } probability"), ["'coin'", "twice"]),
+    "empty name": (COIN.replace("heads", '""'), ["expected a state"]),
+}.items()}
+
+
+@pytest.mark.parametrize("text, words", BAD_NETWORKS.values(), ids=BAD_NETWORKS)
+@pytest.mark.parametrize("line", ["recover bad.bif good.csv --solver exact --out x.csv", "simulate bad.bif --interventions 1 --out x.csv"])
+def test_bad_networks_are_refused(dimm, line, text, words):
+    Path("bad.bif").write_bytes(text)
+    Path("good.csv").write_text("node,state,count\ncoin,heads,3\ncoin,tails,1\n")
+    refused(dimm, line, "bad.bif", *words, status=(1,))
+
+
+def test_a_rounded_network_is_taken_with_a_warning(dimm):
+    Path("round.bif").write_text(COIN.replace("0.5, 0.5", "0.50005, 0.5"))
+    status, _, err = dimm("simulate round.bif --interventions 1 --rows 10 --out x.csv")
+    assert status == 0 and err.startswith("dimm: warning: CPT rows that do not quite sum to 1") and len(err.splitlines()) == 1
+
+
+def test_a_network_too_large_for_exact_inference_is_refused(dimm):
+    refused(dimm, "simulate link --out x.csv", "the largest clique has 16,777,216 entries", status=(1,))
 
 
 # bad counts
