@@ -22,7 +22,7 @@ def build(root: Path) -> dict[Path, bytes]:
             cell.source = re.sub(r"\]\((?!\w+:|#|/)", "](nbs/", cell.source).replace("](nbs/../", "](")
     notebook.metadata["language_info"] = {"name": "python"}
     text, resources = MarkdownExporter().from_notebook_node(notebook, resources={"unique_key": "readme", "output_files_dir": FIGURES})
-    text = re.sub(r"!\[png\]", lambda _: f"![{next(alt)}]", text)  # each figure says in words what it shows
+    text = re.sub(r"!\[png\]", lambda _: f"![{next(alt, 'figure')}]", text)  # each figure says in words what it shows
     text = re.sub(r"<style scoped>.*?</style>\n", "", text, flags=re.S)  # GitHub shows no styles
     text = "<!-- Written by tools/build_readme.py from nbs/index.ipynb: edit that. -->\n\n" + re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
     files = {root / name: data for name, data in resources["outputs"].items()}
