@@ -326,7 +326,7 @@ def load_network(
     files = packaged_files()
     if name not in files:
         close = get_close_matches(str(name), files, 1)
-        raise ValueError(f"there is no packaged network {name!r}{f'; did you mean {close[0]!r}?' if close else ''} The names are {', '.join(files)}")
+        raise ValueError(f"there is no packaged network {name!r}{f'; did you mean {close[0]!r}?' if close else '.'} The names are {', '.join(files)}")
     return CausalNetwork.from_bif(files[name])
 
 # %% ../nbs/01_network.ipynb #files
