@@ -131,4 +131,4 @@ def warn_rounded(families: Sequence[Sequence[tuple[str, Sequence[str]]]], off: S
     if off[worst].max() > 1e-9:
         rows, nodes = sum(int((o > 1e-9).sum()) for o in off), sum(bool((o > 1e-9).any()) for o in off)
         label = cpt_label(families[worst], np.unravel_index(off[worst].argmax(), off[worst].shape))
-        warnings.warn(f"CPT rows that do not quite sum to 1 were scaled ({rows} rows, {nodes} nodes): {label} was off most, by {off[worst].max():.1g}", stacklevel=5)
+        warnings.warn(f"CPT rows that do not quite sum to 1 were scaled, {rows} of them at {nodes} of {len(off)} nodes: {label} was off most, by {off[worst].max():.1g}", stacklevel=5)
