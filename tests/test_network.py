@@ -115,7 +115,7 @@ def test_rounded_rows_are_scaled_and_said_to_be(off, warned):
         net = changed(cpts=(BET.cpts[0], [[.9, .1], [.25, .75 + off]]))
     assert bool(said) == warned and abs(net.cpts[1].sum(axis=-1) - 1).max() < 1e-12
     if warned:
-        assert "1 rows, 1 nodes" in str(said[0].message) and "the CPT of 'paid', row coin=tails, was off most" in str(said[0].message) and said[0].filename == __file__
+        assert "1 of them at 1 of 2 nodes" in str(said[0].message) and "the CPT of 'paid', row coin=tails, was off most" in str(said[0].message) and said[0].filename == __file__
 
 
 @given(seeds)
@@ -370,7 +370,7 @@ def test_nothing_is_left_of_a_file_that_could_not_be_written(tmp_path, monkeypat
 
 
 def test_rounded_files_are_warned_of():
-    with pytest.warns(UserWarning, match=r"were scaled \(29 rows, \d nodes\): the CPT of"):
+    with pytest.warns(UserWarning, match=r"were scaled, 29 of them at \d of 11 nodes: the CPT of"):
         assert len(load_network("sachs").names) == 11
 
 
