@@ -16,6 +16,7 @@ __all__ = [
     "Oracle",
     "dimm_objective",
     "fit_em",
+    "fit_posterior",
     "load_network",
     "mae",
     "max_abs_error",

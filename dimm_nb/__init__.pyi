@@ -4,6 +4,7 @@ from .exact import InconsistentMarginals, solve_exact
 from .mixture import Marginals, Mixture, mae, max_abs_error, mixture_marginals, mse, random_mixture, read_counts, sample_mixture, write_counts
 from .network import CausalNetwork, Intervention, load_network, random_network
 from .oracle import Oracle
+from .posterior import fit_posterior
 
 __all__ = [
     "CausalNetwork",
@@ -14,6 +15,7 @@ __all__ = [
     "Oracle",
     "dimm_objective",
     "fit_em",
+    "fit_posterior",
     "load_network",
     "mae",
     "max_abs_error",

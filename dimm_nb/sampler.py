@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['OCCURS', 'ROOT2', 'ROOT2PI', 'Problem', 'State', 'Move', 'MOVES', 'Prior', 'choice_sets', 'draw_prior', 'compiled',
            'log_tail', 'log_between', 'log_integral', 'normal_right', 'draw_between', 'may_join', 'may_both', 'along',
-           'draw_step', 'go', 'followers', 'factor', 'aim', 'move_once', 'sweep', 'record', 'Draws', 'make_problem',
-           'start_state', 'draw_rates', 'run_chain', 'run_chains']
+           'draw_step', 'go', 'followers', 'factor', 'aim', 'move_once', 'sweep', 'refresh', 'record', 'Draws',
+           'make_problem', 'start_state', 'draw_rates', 'run', 'run_chain', 'run_chains']
 
 # %% ../nbs/06c_sampler.ipynb #imports
 import math
@@ -302,6 +302,15 @@ def sweep(problem: Problem, state: State, move: Move, pairs: int, tally: np.ndar
         tally[kind, 0] += 1
         tally[kind, 1] += move_once(problem, state, move, toggles, s % 2)
 
+# %% ../nbs/06c_sampler.ipynb #refresh
+@compiled
+def refresh(problem: Problem, state: State) -> None:
+    "The gradient anew from the shares, which clears rounding"
+    for a in range(len(state.x)): state.slope[a] = problem.score[a]
+    for k in range(len(state.x)):
+        if state.x[k] > 0.0:
+            for a in range(len(state.x)): state.slope[a] -= problem.gram[k, a] * state.x[k]
+
 # %% ../nbs/06c_sampler.ipynb #record
 @compiled
 def record(problem: Problem, state: State, rng: np.random.Generator, share: np.ndarray, inclusion: np.ndarray, slab: np.ndarray) -> None:
@@ -356,16 +365,29 @@ def start_state(
     return State(x, problem.score - problem.gram @ x, forced, np.array([x.sum(), 0.1, 0.05]))
 
 
-def draw_rates(
-    state: State, # its scalars are replaced
-    prior: Prior,
-    rng: np.random.Generator,
-) -> None:
-    "ρ and μ given the shares; Σx anew."
-    n_in, C = int((state.x > 0).sum()), len(state.x)
-    rho = rng.beta(prior.inclusion[0] + n_in, prior.inclusion[1] + C - n_in)
-    mu = (prior.scale[1] + state.x.sum()) / rng.gamma(prior.scale[0] + n_in)
-    state.scalars[:] = state.x.sum(), min(max(rho, 1e-12), 1 - 1e-12), mu
+@compiled
+def draw_rates(state: State, prior: tuple, rng: np.random.Generator) -> None:
+    "ρ and μ given the shares; Σx anew. A beta is a ratio of gammas"
+    n_in, total, C = 0, 0.0, len(state.x)
+    for v in state.x:
+        n_in += v > 0.0
+        total += v
+    inside, outside = rng.standard_gamma(prior[0] + n_in), rng.standard_gamma(prior[1] + C - n_in)
+    state.scalars[0] = total
+    state.scalars[1] = min(max(inside / (inside + outside), 1e-12), 1.0 - 1e-12)
+    state.scalars[2] = (prior[3] + total) / rng.standard_gamma(prior[2] + n_in)
+
+
+@compiled
+def run(problem: Problem, state: State, move: Move, prior: tuple, pairs: int, warmup: int, out: np.ndarray, rates: np.ndarray, tally: np.ndarray) -> None:
+    "Sweeps, with the rates drawn after each; those after the warm-up go to out (3, sweeps, C) and rates (sweeps, 2)"
+    for s in range(-warmup, rates.shape[0]):
+        sweep(problem, state, move, pairs, tally)
+        draw_rates(state, prior, move.rng)
+        if s % 50 == 0: refresh(problem, state)
+        if s >= 0:
+            record(problem, state, move.rng, out[0, s], out[1, s], out[2, s])
+            rates[s, 0], rates[s, 1] = state.scalars[1], state.scalars[2]
 
 
 def run_chain(
@@ -382,13 +404,7 @@ def run_chain(
     C, state = len(start), start_state(problem, start)
     move = Move(np.zeros(width, np.int64), np.zeros(width), np.zeros((width, width)), np.zeros((width, 2)), rng)
     out, rates, tally = np.empty((3, sweeps, C)), np.empty((sweeps, 2)), np.zeros((4, 2))
-    for s in range(-warmup, sweeps):
-        sweep(problem, state, move, pairs if C > 1 else 0, tally)
-        draw_rates(state, prior, rng)
-        if s % 50 == 0: state.slope[:] = problem.score - problem.gram @ state.x  # clears rounding
-        if s >= 0:
-            record(problem, state, rng, *out[:, s])
-            rates[s] = state.scalars[1:]
+    run(problem, state, move, tuple(map(float, (*prior.inclusion, *prior.scale))), pairs if C > 1 else 0, warmup, out, rates, tally)
     return *out, rates, tally
 
 # %% ../nbs/06c_sampler.ipynb #run-chains
