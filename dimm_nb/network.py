@@ -10,7 +10,6 @@ __all__ = ['Intervention', 'CausalNetwork', 'suggestion', 'label_position', 'che
 # %% ../nbs/01_network.ipynb #imports
 import gzip
 import importlib.util
-import operator
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -297,8 +296,8 @@ def ancestral_sample(
     rng: np.random.Generator,
 ) -> np.ndarray:  # (n, n_nodes) positions of states, as small integers
     "Draw rows column by column, parents first; raises ValueError for n < 0."
-    if operator.index(n) < 0:
-        raise ValueError(f"the number of rows must be at least 0, not {n}")
+    if not isinstance(n, (int, np.integer)) or n < 0:
+        raise ValueError(f"the number of rows must be whole and at least 0, not {n!r}")
     codes = np.empty((n, len(net.names)), code_type(net), order="F")
     for j in net.order:
         rows = np.zeros(n, np.int64)

@@ -250,6 +250,12 @@ def test_sampling_says_the_same_for_the_same_seed():
     assert (ALARM.sample(500, rng) != ALARM.sample(500, rng)).any()
 
 
+@pytest.mark.parametrize("n", [-1, 1.5, "10", None])
+def test_a_number_of_rows_is_whole(n):
+    with pytest.raises(ValueError, match="the number of rows must be whole and at least 0, not "):
+        random_network(2).sample(n)
+
+
 @pytest.mark.parametrize("net", [random_network(1, 1), random_network(3, [1, 300, 1], seed=1), random_network(14, 2, 12, seed=2)], ids=["one state", "300 states", "big tables"])
 def test_odd_sizes_can_be_sampled(net):
     codes = net.sample(1000, 0)
