@@ -262,12 +262,6 @@ def test_odd_sizes_can_be_sampled(net):
     assert np.isfinite(net.log_prob(codes)).all() and net.sample(0).shape == (0, len(net.names))
 
 
-@pytest.mark.parametrize("n, error", [(-1, ValueError), (1.5, TypeError), ("9", TypeError)])
-def test_the_number_of_rows_is_one(n, error):
-    with pytest.raises(error):
-        ASIA.sample(n)
-
-
 def test_impossible_rows_are_never_drawn():
     for name in ("asia", "insurance", "win95pts"):
         net = load_network(name)
