@@ -505,5 +505,3 @@ def test_sorting_never_adds_crossings(seed):
     assert crossings(arrows, after) <= crossings(arrows, layers)
     at = {point: level for level, points in enumerate(layers) for point in points}
     assert all(at[b] - at[a] == 1 for points in arrows.values() for a, b in zip(points, points[1:]))
-
-
