@@ -15,6 +15,7 @@ __all__ = [
     "Mixture",
     "Oracle",
     "dimm_objective",
+    "explore",
     "fit_em",
     "fit_posterior",
     "load_network",

@@ -5,13 +5,14 @@
 # %% auto #0
 __all__ = ['SOLVERS', 'QUICK', 'GRID', 'MOST_CATEGORIES', 'STARTS', 'TRUE', 'FOUND', 'SHOWN', 'Settings', 'depends',
            'SettingError', 'world', 'true_mixture', 'drawn_rows', 'aggregates', 'checked', 'descents', 'cone', 'steps',
-           'Scene', 'judged', 'look', 'spines_off', 'stems', 'draw_stems', 'curve', 'draw_curve']
+           'work', 'Scene', 'judged', 'look', 'spines_off', 'stems', 'draw_stems', 'curve', 'draw_curve']
 
 # %% ../nbs/10e_scene.ipynb #imports
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache, wraps
+from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -145,6 +146,14 @@ def steps(s: Settings) -> Iterator[tuple[int, int, pd.Series | None]]: # done, o
         from dimm_nb.posterior import fit_posterior  # only here: it compiles its sampler
         found = fit_posterior(world(s)[0], aggregates(s), seed=s.seed).mixture
     yield 1, 1, found.weights
+
+# %% ../nbs/10e_scene.ipynb #work-code
+def work(s: Settings, pipe: Connection) -> None:
+    "In the other process: send every step of a solver, then close."
+    with pipe:
+        try:
+            for step in steps(s): pipe.send(step)
+        except ValueError as error: pipe.send(error)
 
 # %% ../nbs/10e_scene.ipynb #scene-class
 @dataclass(frozen=True, eq=False)
