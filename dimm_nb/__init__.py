@@ -18,6 +18,7 @@ __all__ = [
     "explore",
     "fit_em",
     "fit_posterior",
+    "identify",
     "load_network",
     "mae",
     "max_abs_error",
