@@ -213,4 +213,6 @@ def explore(
     **settings: float, # where the controls begin: fields of `Settings`
 ) -> Explorer: # an ipywidgets Widget
     "Controls for network, mixture, rows and solver, and what they do to the answer; raises SettingError, a ValueError."
-    return Explorer(Settings(net, **settings))
+    s = Settings(net, **settings)
+    room = len(world(s)[0].index) - len(world(s)[0].names)
+    return Explorer(s if "n_interventions" in settings else replace(s, n_interventions=min(s.n_interventions, room)))
