@@ -13,7 +13,7 @@ PIP     := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Two cores do two notebooks at a time: threads inside them would only wait for each other
 QUIET   := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MPLBACKEND=agg PYTHONWARNINGS=ignore::DeprecationWarning
 
-.PHONY: help demo test check notebooks pytest bench lab export readme clean
+.PHONY: help demo test check notebooks pytest bench lab app docs export readme clean
 .DELETE_ON_ERROR:
 
 help:
@@ -21,6 +21,8 @@ help:
 	@echo "make test   check the notebooks, run them all, run the tests"
 	@echo "make bench  measure speed and memory beside other libraries"
 	@echo "make lab    open the chapters in JupyterLab"
+	@echo "make app    open the explorer and the attribution report as a web page"
+	@echo "make docs   build the website of the chapters (_docs/)"
 	@echo "make export write the modules and README.md from the notebooks"
 	@echo "make clean  remove what the other targets made"
 
@@ -57,6 +59,12 @@ pytest: $(TOOLS) check notebooks
 
 bench: $(TOOLS)
 	@$(BIN)/python bench/run.py
+
+app: $(TOOLS)
+	@$(BIN)/dimm app
+
+docs: $(TOOLS)
+	@$(BIN)/python tools/build_docs.py
 
 lab: $(TOOLS)
 	@$(BIN)/jupyter lab nbs

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MAX_ROWS', 'OUT_FILE', 'SEED', 'read_network', 'simulate', 'recover', 'beside', 'scores', 'draw_shares',
            'save_figure', 'demo', 'writable', 'commands', 'demo_verb', 'recover_verb', 'simulate_verb', 'networks_verb',
-           'problem', 'main']
+           'app_verb', 'problem', 'main']
 
 # %% ../nbs/12_cli.ipynb #imports
 import os
@@ -255,6 +255,18 @@ def networks_verb() -> None:
     from dimm_nb.network import packaged_files
 
     click.echo("\n".join(packaged_files()))
+
+# %% ../nbs/12_cli.ipynb #app-verb
+@commands.command("app")
+@click.argument("network", default="alarm")
+@click.option("--port", type=click.IntRange(1, 65535), default=8866, show_default=True, help="Where it listens, on this machine only.")
+@click.option("--kernels", type=click.IntRange(1), default=8, show_default=True, help="Pages at once; each has a Python process.")
+@click.option("--token/--no-token", default=True, show_default=True, help="Whether a visitor needs the token in the address.")
+def app_verb(network: str, port: int, kernels: int, token: bool) -> None:
+    "The explorer and the attribution report in a browser.\n\nNETWORK is a packaged name: where the explorer begins."
+    from dimm_nb.app import serve
+
+    serve(network, port, token, kernels, click.echo)
 
 # %% ../nbs/12_cli.ipynb #main
 def problem(error: BaseException) -> str:
