@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['NEGLIGIBLE', 'SPURIOUS', 'EXPLAINED', 'Program', 'node_norms', 'objective', 'least_cost', 'dual_bound', 'ConeProgram',
            'limits', 'cone_program', 'Iterate', 'interior_point', 'Face', 'guess_face', 'kkt', 'newton', 'sharpen',
-           'exact_system', 'shortest', 'least_sum', 'Relaxation', 'feasible', 'candidates', 'relax', 'Optimum',
-           'worst_node', 'round_down', 'certify']
+           'exact_system', 'shortest', 'least_sum', 'Relaxation', 'feasible', 'candidates', 'relax', 'smooth_optimum',
+           'Optimum', 'worst_node', 'round_down', 'certify']
 
 # %% ../nbs/04a_conic.ipynb #imports
 import heapq
@@ -17,7 +17,7 @@ from functools import cached_property
 import clarabel
 import numpy as np
 import scipy.sparse as sp
-from scipy.optimize import linprog, nnls
+from scipy.optimize import linprog, minimize, nnls
 
 # %% ../nbs/04a_conic.ipynb #program
 @dataclass(frozen=True, eq=False)
@@ -347,6 +347,29 @@ def relax(
         if program.lam: bound = max(bound, dual_bound(program, y, program.lam * x / max(np.linalg.norm(x), 1e-300), cap))
         break
     return Relaxation(x, objective(program, x), bound, cap)
+
+# %% ../nbs/04a_conic.ipynb #smooth
+def smooth_optimum(
+    program: Program,
+    cap: np.ndarray, # (C,) the most each share may be
+) -> float: # objective of a feasible point, near the optimum
+    "The relaxation by a general method, SLSQP on min t + λ‖x‖ with ‖r_j‖² ≤ t²: slow and without proof, to check the other one."
+    C, n = len(cap), len(program.starts)
+
+    def cost(v: np.ndarray) -> tuple[float, np.ndarray]:
+        length = np.linalg.norm(v[:C])
+        return v[C] + program.lam * length, np.append(program.lam * v[:C] / max(length, 1e-300), 1.0)
+
+    def room(v: np.ndarray) -> np.ndarray: # feasible if ≥ 0
+        return np.append(v[C] ** 2 - node_norms(program, program.A @ v[:C] - program.b) ** 2, 1 - v[:C].sum())
+
+    def slope(v: np.ndarray) -> np.ndarray:
+        half = np.add.reduceat(program.A * (program.A @ v[:C] - program.b)[:, None], program.starts)
+        return np.block([[-2 * half, np.full((n, 1), 2 * v[C])], [-np.ones((1, C)), np.zeros((1, 1))]])
+
+    found = minimize(cost, np.append(np.minimum(0.5 / C, cap), 2.0), jac=True, method="SLSQP", bounds=[(0, most) for most in cap] + [(0, 2)],
+                     constraints={"type": "ineq", "fun": room, "jac": slope}, options={"maxiter": 1000, "ftol": 1e-13})
+    return objective(program, feasible(found.x[:C], cap))
 
 # %% ../nbs/04a_conic.ipynb #branch
 @dataclass(frozen=True, eq=False)
