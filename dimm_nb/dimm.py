@@ -146,12 +146,18 @@ def descend(
     tol: float = 1e-6, # SciPy's ftol, at its default
 ) -> Descent:
     "SciPy's SLSQP from one start; if its last point is not quite feasible, the nearest that is."
-    trace = [objective(program, start)]
+    trace = []
+
+    def slope(x: np.ndarray) -> np.ndarray: # asked for at accepted points only; SciPy's callback sees trial steps
+        value, gradient = objective_and_gradient(program, x)
+        trace.append(value)
+        return gradient
+
     room = {"type": "ineq", "fun": lambda x: constraints_and_jacobian(x, nodes, eps)[0], "jac": lambda x: constraints_and_jacobian(x, nodes, eps)[1]}
-    found = minimize(lambda x: objective_and_gradient(program, x), start, jac=True, method="SLSQP", bounds=[(0, 1)] * len(start), constraints=room,
-                     callback=lambda x: trace.append(objective(program, x)), options={"maxiter": max_iter, "ftol": tol})
+    found = minimize(lambda x: objective(program, x), start, jac=slope, method="SLSQP", bounds=[(0, 1)] * len(start), constraints=room,
+                     options={"maxiter": max_iter, "ftol": tol})
     x = round_down(feasible(np.nan_to_num(found.x), np.ones(len(start))), nodes, eps)
-    return Descent(x, np.array(trace), violation(found.x, nodes, eps), int(found.status), found.message)
+    return Descent(x, np.array(trace[: found.nit] + [found.fun]), violation(found.x, nodes, eps), int(found.status), found.message)
 
 # %% ../nbs/05_dimm.ipynb #result
 START_COLUMNS = ("first", "objective", "iterations", "violation", "status", "message")
