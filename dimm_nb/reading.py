@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['NetworkLike', 'Known', 'GROUPED', 'DOTTED', 'UNCLEAR', 'COLUMNS', 'Cell', 'ENOUGH', 'Totals', 'as_network',
            'squeezed', 'same_label', 'look_up', 'read_number', 'long_columns', 'file_cells', 'object_cells', 'shorten',
-           'place_cells', 'rounding_step', 'from_percentages', 'read_cells', 'read_rows', 'is_rows', 'Reading',
+           'hint', 'place_cells', 'rounding_step', 'from_percentages', 'read_cells', 'read_rows', 'is_rows', 'Reading',
            'read_period']
 
 # %% ../nbs/03a_reading.ipynb #imports
@@ -16,6 +16,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -162,6 +163,13 @@ def shorten(label: object, most: int = 60) -> str:
     return str(label) if len(str(label)) <= most else str(label)[:most] + "…"
 
 
+def hint(label: object, known: Sequence[str]) -> str:
+    "What to add to a message about an unknown label: the nearest known one, whatever its case; or the first few."
+    keys = {squeezed(name): name for name in known}
+    close = get_close_matches(squeezed(shorten(label)), keys, 1, 0.5)
+    return f"; did you mean {keys[close[0]]!r}?" if close else suggestion(shorten(label), known)
+
+
 def place_cells(
     net: CausalNetwork,
     cells: Iterable[Cell],
@@ -174,8 +182,8 @@ def place_cells(
         j = net.names.index(name) if name is not None else None
         label = None if j is None else look_up(states[j], state)
         if label is None:
-            unknown.append(f"{where}: " + (f"the network has no node {shorten(node)!r}{suggestion(shorten(node), net.names)}" if j is None else
-                                           f"node {name!r} has no state {shorten(state)!r}{suggestion(shorten(state), net.states[j])}"))
+            unknown.append(f"{where}: " + (f"the network has no node {shorten(node)!r}{hint(node, net.names)}" if j is None else
+                                           f"node {name!r} has no state {shorten(state)!r}{hint(state, net.states[j])}"))
             if len(unknown) == ENOUGH:
                 break
             continue
@@ -204,8 +212,8 @@ def _number(where: str, node: str, state: str, cell: object) -> tuple[float, boo
 Totals = float | Mapping[str, float]  # rows behind each node: one number, or one a node
 
 
-def rounding_step(shares: np.ndarray) -> float:  # shares from 0 to 1
-    "The step to which they are rounded; 0 beyond nine digits."
+def rounding_step(shares: np.ndarray) -> float:  # all of a report's, from 0 to 1
+    "The step to which a report is rounded; 0 beyond nine digits."
     digits = next((d for d in range(10) if np.allclose(shares, np.round(shares, d), rtol=0, atol=1e-12)), None)
     return 0.0 if digits is None else 10.0**-digits
 
@@ -216,19 +224,25 @@ def from_percentages(
     totals: Totals,
 ) -> tuple[Marginals, list[str]]:  # n is lowered by what rounding costs; notes
     "Marginals of percentages; raises ValueError for a node whose total is missing or that do not sum to 100 %."
-    p, n, notes = np.empty(len(numbers)), np.empty(len(net.names)), []
+    p, n = np.empty(len(numbers)), np.empty(len(net.names))
     for j, (name, s) in enumerate(zip(net.names, net.slices)):
-        total = totals.get(name) if isinstance(totals, Mapping) else totals
-        if not isinstance(total, (int, float, np.number)) or not 1 <= total < np.inf:
-            raise ValueError(f"node {name!r}: its total is {total!r}: totals are numbers of rows, from 1 up, one for all nodes or one each")
+        n[j] = _total(name, totals)
         whole = next((whole for whole in (1, 100) if abs(numbers[s].sum() / whole - 1) <= 0.01), None)
         if whole is None:
             raise ValueError(f"node {name!r}: its percentages sum to {numbers[s].sum():g}, not to 100 (shares: to 1): give the missing state")
-        step = rounding_step(numbers[s] / whole)
-        p[s], n[j] = numbers[s] / numbers[s].sum(), 1 / (1 / total + step**2 / 3)
-        if n[j] < 0.9 * total:
-            notes.append(f"{name}: percentages rounded to {step:.2%} tell no more than {n[j]:,.0f} rows would, of {total:,.0f}".replace(".00%", "%"))
-    return Marginals(net.index, p, n), notes
+        p[s] = numbers[s] / whole
+    step = rounding_step(p)
+    worth = 1 / (1 / n + step**2 / 3)
+    notes = [f"percentages rounded to {100 * step:g} % tell no more than {1 / (1 / n.max() + step**2 / 3):,.0f} rows would, of {n.max():,.0f}"] if (worth < 0.9 * n).any() else []
+    return Marginals(net.index, np.concatenate([p[s] / p[s].sum() for s in net.slices]), worth), notes
+
+
+def _total(node: str, totals: Totals) -> float:
+    "How many rows are behind a node; raises ValueError if that is not said, or less than one."
+    total = totals.get(node) if isinstance(totals, Mapping) else totals
+    if not isinstance(total, (int, float, np.number)) or not 1 <= total < np.inf:
+        raise ValueError(f"node {node!r}: its total is {total!r}: totals are numbers of rows, from 1 up, one for all nodes or one each")
+    return float(total)
 
 # %% ../nbs/03a_reading.ipynb #read-cells
 def read_cells(

