@@ -4,6 +4,7 @@ import configparser
 import importlib
 import importlib.util
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -227,12 +228,20 @@ def test_the_version_is_the_same_everywhere():
     assert f"## {dimm_nb.__version__}" in (ROOT / "CHANGELOG.md").read_text()
 
 
-def test_every_import_of_the_library_is_a_requirement():
-    needed = {re.match(r"\w+", word)[0] for word in settings()["requirements"].split()} | {"yaml"}  # pyyaml, by the name it is imported by
-    for path in (ROOT / "dimm_nb").glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def packages(*kinds):
+    "What requirements are imported by: the first word of their names, but for PyYAML."
+    words = " ".join(settings()[kind] for kind in kinds).split()
+    return {"yaml" if word.startswith("pyyaml") else re.match(r"\w+", word)[0] for word in words} | {"dimm_nb"} | sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_every_import_of_the_library_is_a_requirement(path):
+    extras = [kind for kind in settings() if kind.endswith("_requirements") and kind != "dev_requirements"]
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for allowed, nodes in [(packages("requirements"), tree.body), (packages("requirements", *extras), ast.walk(tree))]:  # an extra only inside a function
+        for node in nodes:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
-            assert {name.split(".")[0] for name in names} <= needed | {"dimm_nb"} | sys.stdlib_module_names, path.name
+            assert {name.split(".")[0] for name in names} <= allowed
 
 
 def test_requirements_have_lower_bounds():
@@ -250,6 +259,13 @@ def test_actions_are_pinned_and_permissions_small(path):
     actions = re.findall(r"uses: (\S+)(.*)", text)
     assert actions and all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action) and "# v" in comment for action, comment in actions)
     assert "permissions:\n  contents: read" in text and "write" not in text
+
+
+def test_the_oldest_requirements_are_constraints_that_pip_takes(tmp_path):
+    command = re.search(r"run: (sed .*)", (ROOT / ".github" / "workflows" / "test.yml").read_text())[1]
+    subprocess.run(["bash", "-c", command], cwd=ROOT, env=os.environ | {"RUNNER_TEMP": str(tmp_path)}, check=True)
+    lines = (tmp_path / "oldest.txt").read_text().splitlines()
+    assert len(lines) == len(settings()["requirements"].split()) and all(re.fullmatch(r"[\w-]+==[\d.]+", line) for line in lines)
 
 
 def test_continuous_integration_calls_make_test():
