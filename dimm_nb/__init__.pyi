@@ -2,6 +2,7 @@ from .aggregates import count_categories, count_report
 from .dimm import dimm_objective, objective_gap, solve_dimm
 from .em import fit_em
 from .exact import InconsistentMarginals, solve_exact
+from .experiments import run_alarm
 from .explorer import explore
 from .identification import identify
 from .learning import Knowledge, learn_network
@@ -9,7 +10,9 @@ from .mixture import Marginals, Mixture, mae, max_abs_error, mixture_marginals, 
 from .network import CausalNetwork, Intervention, load_network, random_network
 from .oracle import Oracle
 from .posterior import fit_posterior
+from .robustness import experiment
 from .shop import simulate_shop
+from .tuning import choose_lambda
 
 __all__ = [
     "CausalNetwork",
@@ -19,9 +22,11 @@ __all__ = [
     "Marginals",
     "Mixture",
     "Oracle",
+    "choose_lambda",
     "count_categories",
     "count_report",
     "dimm_objective",
+    "experiment",
     "explore",
     "fit_em",
     "fit_posterior",
@@ -36,6 +41,7 @@ __all__ = [
     "random_mixture",
     "random_network",
     "read_counts",
+    "run_alarm",
     "sample_mixture",
     "simulate_shop",
     "solve_dimm",
