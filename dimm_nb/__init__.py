@@ -15,6 +15,8 @@ __all__ = [
     "Marginals",
     "Mixture",
     "Oracle",
+    "attribute",
+    "attribute_series",
     "choose_lambda",
     "count_categories",
     "count_report",

@@ -1,4 +1,5 @@
 from .aggregates import count_categories, count_report
+from .attribution import attribute
 from .dimm import dimm_objective, objective_gap, solve_dimm
 from .em import fit_em
 from .exact import InconsistentMarginals, solve_exact
@@ -9,6 +10,7 @@ from .learning import Knowledge, learn_network
 from .mixture import Marginals, Mixture, mae, max_abs_error, mixture_marginals, mse, random_mixture, read_counts, sample_mixture, write_counts
 from .network import CausalNetwork, Intervention, load_network, random_network
 from .oracle import Oracle
+from .periods import attribute_series
 from .posterior import fit_posterior
 from .robustness import experiment
 from .shop import simulate_shop
@@ -22,6 +24,8 @@ __all__ = [
     "Marginals",
     "Mixture",
     "Oracle",
+    "attribute",
+    "attribute_series",
     "choose_lambda",
     "count_categories",
     "count_report",
