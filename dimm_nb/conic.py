@@ -353,7 +353,7 @@ def smooth_optimum(
     program: Program,
     cap: np.ndarray, # (C,) the most each share may be
 ) -> float: # objective of a feasible point, near the optimum
-    "The relaxation by a general method, SLSQP on min t + λ‖x‖ with ‖r_j‖² ≤ t²: slow and without proof, to check the other one."
+    "The relaxation by a general method, SLSQP on min t + λ‖x‖ with ‖r_j‖ ≤ t: slow and without proof, to check the other one."
     C, n = len(cap), len(program.starts)
 
     def cost(v: np.ndarray) -> tuple[float, np.ndarray]:
@@ -361,11 +361,12 @@ def smooth_optimum(
         return v[C] + program.lam * length, np.append(program.lam * v[:C] / max(length, 1e-300), 1.0)
 
     def room(v: np.ndarray) -> np.ndarray: # feasible if ≥ 0
-        return np.append(v[C] ** 2 - node_norms(program, program.A @ v[:C] - program.b) ** 2, 1 - v[:C].sum())
+        return np.append(v[C] - node_norms(program, program.A @ v[:C] - program.b), 1 - v[:C].sum())
 
     def slope(v: np.ndarray) -> np.ndarray:
-        half = np.add.reduceat(program.A * (program.A @ v[:C] - program.b)[:, None], program.starts)
-        return np.block([[-2 * half, np.full((n, 1), 2 * v[C])], [-np.ones((1, C)), np.zeros((1, 1))]])
+        r = program.A @ v[:C] - program.b
+        unit = r / np.maximum(node_norms(program, r), 1e-300)[program.node]
+        return np.block([[-np.add.reduceat(program.A * unit[:, None], program.starts), np.ones((n, 1))], [-np.ones((1, C)), np.zeros((1, 1))]])
 
     found = minimize(cost, np.append(np.minimum(0.5 / C, cap), 2.0), jac=True, method="SLSQP", bounds=[(0, most) for most in cap] + [(0, 2)],
                      constraints={"type": "ineq", "fun": room, "jac": slope}, options={"maxiter": 1000, "ftol": 1e-13})
