@@ -13,13 +13,14 @@ PIP     := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Two cores do two notebooks at a time: threads inside them would only wait for each other
 QUIET   := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MPLBACKEND=agg PYTHONWARNINGS=ignore::DeprecationWarning
 
-.PHONY: help demo test check notebooks pytest bench lab app docs export readme clean
+.PHONY: help demo test check notebooks pytest bench experiments lab app docs export readme clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo   recover a mixture of interventions on ALARM from its counts alone (demo/)"
 	@echo "make test   check the notebooks, run them all, run the tests"
 	@echo "make bench  measure speed and memory beside other libraries"
+	@echo "make experiments  run the paper's experiments again, and more (results/experiments/; about an hour)"
 	@echo "make lab    open the chapters in JupyterLab"
 	@echo "make app    open the explorer and the attribution report as a web page"
 	@echo "make docs   build the website of the chapters (_docs/)"
@@ -66,6 +67,11 @@ app: $(TOOLS)
 docs: $(TOOLS)
 	@$(BIN)/python tools/build_docs.py
 
+# Interrupted, it goes on where it was; finished, it starts anew
+experiments: $(TOOLS)
+	@for name in table1 figure1 time lambda choice networks misspecification; do $(QUIET) $(BIN)/dimm experiment $$name --out experiments || exit; done
+	@mv experiments/*.csv results/experiments/
+
 lab: $(TOOLS)
 	@$(BIN)/jupyter lab nbs
 
@@ -75,6 +81,6 @@ export: $(TOOLS)
 	@$(BIN)/python tools/build_readme.py
 
 clean:
-	rm -rf $(VENV) demo build dist *.egg-info .pytest_cache .hypothesis _proc _docs
+	rm -rf $(VENV) demo experiments build dist *.egg-info .pytest_cache .hypothesis _proc _docs
 	find . -name __pycache__ -prune -exec rm -rf {} +
 	find . -name .ipynb_checkpoints -prune -exec rm -rf {} +
