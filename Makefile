@@ -9,16 +9,18 @@ BIN  := $(VENV)/bin
 # One mark for the package, one for the development tools. Another Python leaves no mark here, so it rebuilds.
 PACKAGE := $(VENV)/package-$(VERSION)
 TOOLS   := $(VENV)/tools-$(VERSION)
+SPARK   := $(VENV)/spark-$(VERSION)
 PIP     := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Two cores do two notebooks at a time: threads inside them would only wait for each other
 QUIET   := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MPLBACKEND=agg PYTHONWARNINGS=ignore::DeprecationWarning
 
-.PHONY: help demo test check notebooks pytest bench experiments lab app docs export readme clean
+.PHONY: help demo test test-spark check notebooks pytest bench experiments lab app docs export readme clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo   recover a mixture of interventions on ALARM from its counts alone (demo/)"
 	@echo "make test   check the notebooks, run them all, run the tests"
+	@echo "make test-spark  count on Spark too, if there is Java"
 	@echo "make bench  measure speed and memory beside other libraries"
 	@echo "make experiments  run the paper's experiments again, and more (results/experiments/; about an hour)"
 	@echo "make lab    open the chapters in JupyterLab"
@@ -42,6 +44,11 @@ $(TOOLS): $(PACKAGE)
 	@$(PIP) -e '.[dev]'
 	@touch $@
 
+$(SPARK): $(TOOLS)
+	@echo "adding PySpark"
+	@$(PIP) -e '.[dev,spark]'
+	@touch $@
+
 demo: $(PACKAGE)
 	@$(BIN)/dimm demo --out demo
 
@@ -57,6 +64,11 @@ notebooks: $(TOOLS)
 
 pytest: $(TOOLS) check notebooks
 	@$(QUIET) $(BIN)/python -m pytest -q tests
+
+# PySpark is 400 MB and needs Java: only where that is, and never in the way of `make test`
+test-spark: $(TOOLS)
+	@if command -v java >/dev/null; then $(MAKE) --no-print-directory $(SPARK); else echo "no Java here (on Debian: openjdk-17-jre-headless): Spark's tests are skipped"; fi
+	@$(QUIET) $(BIN)/python -m pytest -q tests/spark_counts.py
 
 bench: $(TOOLS)
 	@$(BIN)/python bench/run.py
