@@ -326,7 +326,7 @@ def networks_verb() -> None:
 @click.option("--seed", **SEED)
 def experiment_verb(name: str, out: Path, quick: bool, repetitions: int | None, jobs: int, seed: int) -> None:
     "The paper's experiments, and more.\n\nNAME is table1, figure1, time, lambda, choice, networks or misspecification."
-    dimm_nb.experiment(name, out, quick, seed, repetitions, jobs, say=click.echo)
+    dimm_nb.experiment(name, out, quick, seed, repetitions, jobs, progress=sys.stderr.isatty(), say=click.echo)
 
 # %% ../nbs/12_cli.ipynb #app-verb
 @commands.command("app")

@@ -83,7 +83,7 @@ def steps(
     main = main[abs(main) >= 5e-5].head(n)
     others = parts.drop(REST).sum() - main.sum()
     count = len(parts) - 1 - len(main)
-    return pd.concat([main, pd.Series({f"{count} others": others} if count and abs(others) >= 5e-6 else {}, dtype=float), parts[[REST]]])
+    return pd.concat([main, pd.Series({f"{count} other{'s' * (count > 1)}": others} if count and abs(others) >= 5e-6 else {}, dtype=float), parts[[REST]]])
 
 
 def draw_waterfall(

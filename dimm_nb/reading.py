@@ -173,10 +173,10 @@ def hint(label: object, known: Sequence[str]) -> str:
 def place_cells(
     net: CausalNetwork,
     cells: Iterable[Cell],
-) -> tuple[np.ndarray, bool, dict[str, str]]:  # (S,) numbers, nan where there was none; any percent sign; labels read as others
+) -> tuple[np.ndarray, bool, dict[str, str], str]:  # (S,) numbers, nan where there was none; any percent sign; labels read as others; the first fraction
     "The numbers on the category axis; raises ValueError that names what is unknown, said twice, or no number."
     nodes, states = same_label(net.names), [same_label(states) for states in net.states]
-    numbers, percent, renamed, unknown = np.full(len(net.index), np.nan), False, {}, []
+    numbers, percent, renamed, unknown, fraction = np.full(len(net.index), np.nan), False, {}, [], ""
     for where, node, state, count in cells:
         name = look_up(nodes, node)
         j = net.names.index(name) if name is not None else None
@@ -193,9 +193,10 @@ def place_cells(
             raise ValueError(f"{where}: node {name!r}, state {label!r} is counted twice: add the two counts up, or drop one")
         numbers[s], sign = _number(where, name, label, count)
         percent |= sign
+        fraction = fraction or (f"{where}: node {name!r}, state {label!r}: a count is a whole number from 0 up to 2^53, not {shorten(count)!r}" if numbers[s] % 1 else "")
     if unknown:
         raise ValueError("; ".join(unknown) + ("; …" if len(unknown) == ENOUGH else ""))
-    return numbers, percent, renamed
+    return numbers, percent, renamed, fraction
 
 
 def _number(where: str, node: str, state: str, cell: object) -> tuple[float, bool]:
@@ -251,13 +252,15 @@ def read_cells(
     totals: Totals | None,  # None: the numbers are counts
 ) -> tuple[Marginals, list[str]]:
     "A stream of cells as marginals, and notes; raises ValueError for what is missing, empty, or a percentage without totals."
-    numbers, percent, renamed = place_cells(net, cells)
+    numbers, percent, renamed, fraction = place_cells(net, cells)
     sums = np.array([np.nansum(numbers[s]) for s in net.slices])
     if np.isnan(numbers).all() or not sums.any():
         raise ValueError("the period is empty: it holds no counts; it needs at least one row, and a line for every state of every node")
     percent |= bool((np.nan_to_num(numbers) % 1).any() and (np.minimum(abs(sums - 1), abs(sums / 100 - 1)) <= 0.01).all())
     if percent and totals is None:
         raise ValueError("these are percentages, not counts, and how sure an answer is depends on the number of rows: give counts, or totals= (--totals)")
+    if fraction and totals is None:
+        raise ValueError(fraction)
     notes = [f"labels read as the network's, from which they differ in case or white space ({len(renamed)}): "
              + ", ".join(f"{shorten(written, 20)!r} as {shorten(meant, 20)!r}" for written, meant in list(renamed.items())[:3])] if renamed else []
     if totals is not None:

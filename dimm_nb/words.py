@@ -60,8 +60,9 @@ def effect_sentence(result: Attribution) -> str:
     before, after, parts = result.stable[row], result.observed.p[row], result.contributions()
     main = [f"{points(value)} from {name}" for name, value in parts.points.drop(REST).head(3).items() if abs(value) >= 5e-5]
     lead = f"{node}={state} went from" if result.metric else f"The largest shift is that of {node}={state}, from"
+    left = len(parts) - 1 - len(main)
     return f"{lead} {percent(before)} to {percent(after)}, {points(after - before)} points: {', '.join([*main, f'{points(parts.points[REST])} {REST}'])}" + (
-        f", the rest from {len(parts) - 1 - len(main)} others." if len(parts) - 1 > len(main) == 3 else ".")
+        f", the rest from {left} other{'s' * (left > 1)}." if left and len(main) == 3 else ".")
 
 # %% ../nbs/10a_words.ipynb #ranking
 POSSIBLE = 0.05  # a probability that keeps an intervention in the ranking, whatever its share
@@ -92,7 +93,7 @@ def metric_rows(result: Attribution, n: int) -> pd.DataFrame:  # text; columns i
     if result.method == "posterior":
         out[level_text(result)] = ["–" if np.isnan(low) else f"{points(low)} to {points(high)}" for low, high in zip(shown.lower, shown.upper)]
     if len(rest):
-        out.loc[len(main) - 0.5] = [f"{len(rest)} others" if len(main) else f"{len(rest)} interventions", points(rest.sum()), *["–"] * (out.shape[1] - 2)]
+        out.loc[len(main) - 0.5] = [f"{len(rest)} other{'s' * (len(rest) > 1)}", points(rest.sum()), *["–"] * (out.shape[1] - 2)]
     return out.sort_index(ignore_index=True)
 
 # %% ../nbs/10a_words.ipynb #summary
