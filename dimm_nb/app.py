@@ -93,22 +93,44 @@ def shown_report(
             f'<iframe sandbox title="attribution report" style="width:100%;height:900px;border:1px solid #ccc" srcdoc="{html.escape(report)}"></iframe>')
 
 
-GUARD = f"""<script>
-document.addEventListener("change", event => {{
-  const input = event.target;
-  if (input.type !== "file" || ![...input.files].some(file => file.size > {MOST_BYTES})) return;
-  event.stopImmediatePropagation();
-  input.value = "";
-  const note = document.createElement("span");
-  note.setAttribute("role", "alert");
-  note.className = "dimm-guard";
-  note.style.color = "#B00020";
-  note.textContent = "This file is larger than {MOST_BYTES / 2**20:g} MiB, the most that a page takes: use the dimm command for it.";
-  const place = input.closest(".dimm-upload") || document.body;
-  place.querySelectorAll(".dimm-guard").forEach(old => old.remove());
-  place.append(note);
-}}, true);
-</script>"""
+GUARD = f"""<script>{{
+  const create = document.createElement.bind(document), click = HTMLInputElement.prototype.click;
+  let row = document.body, dropped = null;  // the row that was touched last, and files dropped on it
+  const say = text => {{
+    row.querySelectorAll(".dimm-guard").forEach(old => old.remove());
+    if (!text) return;
+    const note = create("span");
+    note.className = "dimm-guard";
+    note.setAttribute("role", "alert");
+    note.style.color = "#B00020";
+    note.textContent = text;
+    row.append(note);
+  }};
+  document.createElement = (name, ...options) => {{  // the widget's input is not in the page, so watch it from its birth
+    const made = create(name, ...options);
+    if (String(name).toLowerCase() === "input") made.addEventListener("change", event => {{
+      const large = made.type === "file" && [...made.files].some(file => file.size > {MOST_BYTES});
+      if (made.type === "file") say(large ? "This file is larger than {MOST_BYTES / 2**20:g} MiB, the most that a page takes: use the dimm command for it." : "");
+      if (large) {{ event.stopImmediatePropagation(); made.value = ""; }}
+    }}, true);
+    return made;
+  }};
+  HTMLInputElement.prototype.click = function () {{
+    if (this.type !== "file" || !dropped) return click.call(this);
+    this.files = dropped;
+    dropped = null;
+    this.dispatchEvent(new Event("change"));
+  }};
+  const rowOf = event => event.target.closest(".dimm-upload");
+  document.addEventListener("click", event => {{ row = rowOf(event) || row; }}, true);
+  document.addEventListener("dragover", event => {{ if (rowOf(event)) event.preventDefault(); }});
+  document.addEventListener("drop", event => {{
+    if (!rowOf(event)) return;
+    event.preventDefault();
+    dropped = event.dataTransfer.files;
+    rowOf(event).querySelector("button").click();
+  }});
+}}</script>"""
 
 # %% ../nbs/11a_app.ipynb #panel-class
 BUNDLED = "a BIF file of my own"
@@ -187,7 +209,7 @@ def limited_kernels(most: int) -> type: # a kernel manager
     class LimitedKernels(AsyncMappingKernelManager):
         async def start_kernel(self, **options: object) -> str:
             if len(self.list_kernel_ids()) >= most:
-                raise HTTPError(503, f"all {most} pages are in use; close one, or come back later", reason="Busy")
+                raise HTTPError(503, reason=f"all {most} pages are in use: close one, or come back later")
             return await super().start_kernel(**options)
 
     return LimitedKernels
@@ -204,7 +226,8 @@ def server_options(
     "How Voilà is set up."
     return {
         "Voila": {"ip": "127.0.0.1", "port": port, "port_retries": 0, "token": token, "open_browser": False,
-                  "tornado_settings": {"websocket_max_message_size": 4 * MOST_BYTES}},  # base64 and both files
+                  # a page that is left asks for its kernel's end without the mark against forgery, and is refused it; nothing else is posted
+                  "tornado_settings": {"websocket_max_message_size": 4 * MOST_BYTES, "disable_check_xsrf": True}},
         "VoilaConfiguration": {"strip_sources": True, "show_tracebacks": False, "file_allowlist": [], "file_denylist": [".*"],
                                "multi_kernel_manager_class": limited_kernels(kernels), "progressive_rendering": False},
         "MappingKernelManager": {"cull_idle_timeout": IDLE, "cull_interval": 60, "cull_connected": True},

@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection
 import ipywidgets as widgets
 import pandas as pd
 
-from .live import Number, alert, picture
+from .live import Number, alert, picture, spelled
 from .network import CausalNetwork, packaged_files
 from .scene import QUICK, SOLVERS, Scene, SettingError, Settings, checked, curve, draw_curve, draw_stems, judged, look, work, world
 
@@ -111,7 +111,7 @@ class Explorer(widgets.VBox):
         self.progress, self.note, self.numbers = widgets.IntProgress(layout={"width": "160px"}), widgets.HTML(), widgets.HTML()
         self.shares, self.errors = (widgets.Image(format="png", layout={"width": width, "max_width": "100%", "object_fit": "contain"}) for width in ("920px", "460px"))
         self._job, self._thread, self._turn, self._scene, self._points, self._known = None, None, 0, None, {}, {}
-        left = widgets.VBox([*self.controls.values(), widgets.HBox([self.new, self.exact]), widgets.HBox([self.run, self.cancel, self.progress]), self.note])
+        left = widgets.VBox([*self.controls.values(), widgets.HBox([self.new, self.exact]), widgets.HBox([self.run, self.cancel, self.progress]), self.note], layout={"width": "470px"})
         right = widgets.VBox([self.numbers, self.errors])
         super().__init__([widgets.HBox([left, right], layout={"flex_flow": "row wrap"}), self.shares])
         for name, control in self.controls.items():
@@ -134,8 +134,10 @@ class Explorer(widgets.VBox):
         seed.accept((seed.value + 1) % 1000)
 
     def _say(self, control: str, message: object) -> None:
-        "A message beside a control; all others fall silent."
-        for name, box in self.controls.items(): box.children[-1].value = alert(message) if name == control else ""
+        "A message beside a control; all others fall silent, but for what was typed and is no number."
+        for name, box in self.controls.items():
+            if name == control or not (name in NUMBERS and box.box.value != spelled(box.value)):
+                box.children[-1].value = alert(message) if name == control else ""
 
     def _fit_network(self, s: Settings) -> None:
         "A smaller network has room for fewer interventions: the number moves there."
@@ -149,6 +151,7 @@ class Explorer(widgets.VBox):
         "Some control moved: begin anew, in a thread."
         self._turn += 1
         self.stop("")
+        self.run.disabled = self.settings.solver in QUICK
         self._thread = threading.Thread(target=self._follow, args=(self._turn, self.settings), daemon=True)
         self._thread.start()
 
@@ -161,7 +164,6 @@ class Explorer(widgets.VBox):
             if turn == self._turn: self._say("", "")
             scene, points = self._known.get(s) or look(quick), {}
             self._show(turn, scene, points)
-            self.run.disabled = quick is s
             if scene.settings is not s and turn == self._turn: self.note.value = "shown: DIMM, conic. “Run the solver” takes seconds"
             for rows, error in curve(quick):
                 if turn != self._turn: return
