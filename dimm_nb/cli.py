@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['Case', 'CASES', 'MAX_ROWS', 'OUT_FILE', 'SEED', 'read_network', 'simulate', 'recover', 'beside', 'scores',
            'draw_shares', 'save_figure', 'shop_case', 'alarm_case', 'explain_case', 'demo', 'writable', 'commands',
-           'demo_verb', 'attribute_verb', 'recover_verb', 'simulate_verb', 'networks_verb', 'experiment_verb',
-           'app_verb', 'problem', 'main']
+           'demo_verb', 'attribute_verb', 'recover_verb', 'simulate_verb', 'networks_verb', 'learn_verb', 'count_verb',
+           'experiment_verb', 'app_verb', 'problem', 'main']
 
 # %% ../nbs/12_cli.ipynb #imports
 import os
@@ -314,6 +314,46 @@ def networks_verb() -> None:
     from dimm_nb.network import packaged_files
 
     click.echo("\n".join(packaged_files()))
+
+# %% ../nbs/12_cli.ipynb #learn-verb
+@commands.command("learn")
+@click.argument("table", type=click.Path(path_type=Path))
+@click.option("--tiers", type=click.Path(path_type=Path), help="YAML with what is known: tiers, required, forbidden, max_parents, cuts, keep, leave_out.")
+@click.option("--smoothing", type=click.FloatRange(0, min_open=True), help="Hits added to each row of a table. [default: 10]")
+@click.option("--other", is_flag=True, help="Give every feature a state (other), for values that are yet to come.")
+@click.option("--rows", type=click.IntRange(1), help="Rows to search the graph with. [default: 100000]")
+@click.option("--seed", **SEED)
+@click.option("--out", required=True, **OUT_FILE, help="BIF file for the network.")
+def learn_verb(table: Path, tiers: Path | None, out: Path, **options: float | None) -> None:
+    "A causal network from the rows of a stable period.\n\nTABLE is a Parquet, CSV or DuckDB file, a row a hit, a column a feature."
+    from dimm_nb.learning import read_knowledge
+
+    if out.resolve() == table.resolve():
+        raise click.UsageError(f"--out would replace the table {str(table)!r}: name another file")
+    given = {name: value for name, value in options.items() if value is not None}
+    known = [read_knowledge(tiers)] if tiers is not None else []
+    net = dimm_nb.learn_network(table, *known, **given, say=click.echo)
+    net.to_bif(out)
+    click.echo(net)
+
+# %% ../nbs/12_cli.ipynb #count-verb
+@commands.command("count")
+@click.argument("table", type=click.Path(path_type=Path))
+@click.argument("network")
+@click.option("--report", is_flag=True, help="TABLE is an exported report: a CSV with feature, value, count; or a folder of one CSV a feature.")
+@click.option("--name", help="Which table of a database.")
+@click.option("--out", required=True, **OUT_FILE, help="CSV for the counts.")
+def count_verb(table: Path, network: str, report: bool, name: str | None, out: Path) -> None:
+    "How often each category occurs, each feature by itself.\n\nTABLE is a Parquet, CSV or DuckDB file; NETWORK a packaged name or a BIF file."
+    if report and name is not None:
+        raise click.UsageError("--report has no --name: leave it out")
+    if out.resolve() == table.resolve():
+        raise click.UsageError(f"--out would replace the table {str(table)!r}: name another file")
+    net = read_network(network)
+    click.echo(f"counting {len(net.names)} features of {table}")
+    seen = dimm_nb.count_report(table, net) if report else dimm_nb.count_categories(table, net, name)
+    dimm_nb.write_counts(seen, out)
+    click.echo(seen)
 
 # %% ../nbs/12_cli.ipynb #experiment-verb
 @commands.command("experiment")

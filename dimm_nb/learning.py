@@ -36,6 +36,7 @@ class Knowledge:
     max_parents: int = 3
     cuts: Mapping[str, Sequence[float]] = field(default_factory=dict)  # numeric column -> where to cut it
     keep: Mapping[str, int] = field(default_factory=dict)  # column -> how many values to keep; the others become (other)
+    leave_out: Sequence[str] = ()  # columns that are no features, such as identifiers
 
     def __post_init__(self):
         if not isinstance(self.max_parents, int) or self.max_parents < 0:
@@ -96,17 +97,15 @@ def forbidden_edges(knowledge: Knowledge, columns: Sequence[str]) -> set[tuple[s
 MOST_STATES = 1000
 
 
-def text_columns(table: "pd.DataFrame | ir.Table | str | Path", columns: Sequence[str] | None) -> pd.DataFrame:
-    "The columns as they are in a DataFrame, or as text from elsewhere; all of them if None."
-    if isinstance(table, pd.DataFrame):
-        check_columns(columns or [], table.columns)
-        return table[list(columns)] if columns else table
+def text_columns(table: "pd.DataFrame | ir.Table | str | Path", columns: Sequence[str] | None, leave_out: Sequence[str]) -> pd.DataFrame:
+    "The columns as they are in a DataFrame, or as text from elsewhere; all of them if None, but those to leave out."
     import duckdb
 
     try:
-        lazy = open_table(table) if isinstance(table, (str, Path)) else table
-        check_columns(columns or [], lazy.columns)
-        return fetched(lazy.select(**{name: sql_text(lazy[name]) for name in columns or lazy.columns}))
+        source = open_table(table) if isinstance(table, (str, Path)) else table
+        check_columns([*(columns or []), *leave_out], source.columns)
+        names = [name for name in columns or source.columns if name not in leave_out]
+        return source[names] if isinstance(source, pd.DataFrame) else fetched(source.select(**{name: sql_text(source[name]) for name in names}))
     except duckdb.Error as error:
         raise unreadable(Path(str(table)), "a table", error) from error
 
@@ -138,7 +137,7 @@ def categorize(
     other: bool = False,  # whether every feature gets a state (other), for values that are yet to come
 ) -> pd.DataFrame:  # a categorical column a feature
     "A table as features; raises ValueError for a column with one value or thousands, and for cuts of columns that are not there."
-    frame = text_columns(table, columns)
+    frame = text_columns(table, columns, knowledge.leave_out)
     for name in (*knowledge.cuts, *knowledge.keep):
         if name not in frame.columns:
             raise ValueError(f"there is no column {name!r} to cut or group{suggestion(name, [str(c) for c in frame.columns])}")

@@ -408,3 +408,51 @@ def test_a_failed_figure_leaves_nothing(folder):
 def test_a_folder_that_may_not_be_written_to(dimm, folder):
     (folder / "locked").mkdir(mode=0o555)
     refused(dimm, "simulate asia --interventions 1 --rows 10 --out locked/x.csv", "locked")
+
+
+# tables: learn and count
+
+
+SHOP = "Device,Cart\n" + "phone,no\n" * 30 + "phone,yes\n" * 5 + "desktop,no\n" * 10 + "desktop,yes\n" * 15
+
+
+def test_learn_and_count(dimm, folder):
+    (folder / "stable.csv").write_text(SHOP)
+    (folder / "tiers.yaml").write_text("tiers: [[Device], [Cart]]\n")
+    status, out, err = dimm("learn stable.csv --tiers tiers.yaml --out net.bif --other --smoothing 2")
+    assert status == 0 and "searching a graph over 2 features with 60 of 60 rows" in out and "2 nodes, 1 edges" in out
+    net = dimm_nb.CausalNetwork.from_bif("net.bif")
+    assert net.parents[net.names.index("Cart")] and net.states[0] == ("desktop", "phone", "(other)")
+    (folder / "later.csv").write_text(SHOP.replace("phone,yes", "watch,yes"))
+    status, out, err = dimm("count later.csv net.bif --out counts.csv")
+    assert status == 0 and "rows: 60" in out and "5 rows (8.33%) with 1 unseen value, such as 'watch', counted as '(other)'" in err
+    assert dict(pd.read_csv("counts.csv").set_index("state")["count"]) | {"(other)": 5} == {"desktop": 25, "phone": 30, "no": 40, "yes": 20, "(other)": 5}
+    (folder / "report.csv").write_text("feature,value,count\nDevice,phone,9\nDevice,desktop,3\nCart,no,7\nCart,yes,4\n")
+    status, out, err = dimm("count report.csv net.bif --report --out reported.csv")
+    assert status == 0 and "totals differ" in err
+
+
+@pytest.mark.parametrize("line, words", [
+    ("learn none.csv --out net.bif", ["none.csv", "no such file"]),
+    ("learn stable.csv --tiers none.yaml --out net.bif", ["none.yaml"]),
+    ("learn stable.csv --tiers odd.yaml --out net.bif", ["the tiers name 'Kart'", "did you mean 'Cart'?"]),
+    ("learn stable.csv --tiers cycle.yaml --out net.bif", ["cycle"]),
+    ("learn constant.csv --out net.bif", ["'site' has the one value 'DE'"]),
+    ("learn cut.parquet --out net.bif", ["cut.parquet cannot be read as Parquet"]),
+    ("learn stable.csv --out stable.csv", ["would replace the table"]),
+    ("count stable.csv asia --out counts.csv", ["the table has no column 'asia'"]),
+    ("count cut.parquet asia --out counts.csv", ["cut.parquet cannot be read as Parquet"]),
+    ("count stable.csv asia --report --out counts.csv", ["stable.csv", "no column for the feature"]),
+    ("count stable.csv asia --report --name x --out counts.csv", ["--report has no --name"]),
+    ("count stable.csv asia --out stable.csv", ["would replace the table"]),
+])
+def test_bad_tables_are_refused(dimm, folder, line, words):
+    (folder / "stable.csv").write_text(SHOP)
+    (folder / "constant.csv").write_text("site,Cart\nDE,yes\nDE,no\n")
+    (folder / "cut.parquet").write_bytes(b"PAR1....")
+    (folder / "odd.yaml").write_text("tiers: [[Kart]]")
+    (folder / "cycle.yaml").write_text("required: [[Device, Cart], [Cart, Device]]")
+    before = sorted(os.listdir())
+    status, out, err = dimm(line)
+    assert status in (1, 2) and err.count("\n") == 1 and err.startswith("dimm: ") and all(word in err for word in words)
+    assert sorted(os.listdir()) == before

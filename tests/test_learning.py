@@ -140,6 +140,15 @@ def test_columns_that_teach_nothing(column, message):
         categorize(pd.DataFrame({"odd": list(column), "fine": ["a", "b"] * 1000}))
 
 
+def test_columns_are_left_out_by_name(tmp_path):
+    frame = pd.DataFrame({"id": [f"v{k}" for k in range(2000)], "a": ["x", "y"] * 1000})
+    frame.to_parquet(tmp_path / "x.parquet")
+    for table in (frame, tmp_path / "x.parquet"):
+        assert list(categorize(table, Knowledge(leave_out=["id"]))) == ["a"]
+        with pytest.raises(ValueError, match="no column 'ix'"):
+            categorize(table, Knowledge(leave_out=["ix"]))
+
+
 def test_a_long_tail_is_grouped_when_asked():
     frame = pd.DataFrame({"page": [f"/{k}" for k in range(2000)] + ["/cart"] * 50 + ["/home"] * 40})
     assert list(categorize(frame, Knowledge(keep={"page": 2})).page.cat.categories) == ["/cart", "/home", OTHER]
