@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FEW', 'ROWS', 'aligned_marginals', 'smoothed', 'node_blocks', 'kept_categories', 'second_moments', 'row_covariance',
-           'sampling_covariance', 'Evidence', 'whitener', 'pilot_shares', 'gather_evidence']
+           'sampling_covariance', 'Evidence', 'whitener', 'pilot_shares', 'evidence_at', 'gather_evidence']
 
 # %% ../nbs/06b_evidence.ipynb #imports
 import warnings
@@ -39,7 +39,7 @@ def aligned_marginals(
         raise ValueError(f"node {node!r}: its marginals are exact (n is inf), so they have no noise to weigh: use solve_exact, or give counts")
     if n.min() < FEW:
         warnings.warn(f"node {n.idxmin()!r} has only {n.min():,.0f} rows: below {FEW} the normal approximation is poor, "
-                      "and only large shares can be seen", stacklevel=3)
+                      "and only large shares can be seen", stacklevel=4)
     return pd.Series(marginals.p, marginals.index).reindex(net.index).to_numpy(), n.to_numpy()
 
 # %% ../nbs/06b_evidence.ipynb #smoothed
@@ -157,6 +157,28 @@ def pilot_shares(
     return shares / max(shares.sum(), 1.0)
 
 # %% ../nbs/06b_evidence.ipynb #gather-evidence
+def evidence_at(
+    net: CausalNetwork,
+    oracle: Oracle, # of this network
+    marginals: Marginals, # counts
+    shares: np.ndarray | None = None, # (C,) where the noise is worked out; None: at the observed marginals, nodes taken as unrelated
+    interventions: Catalogue | None = None, # the oracle's catalogue
+    shared_rows: bool = True, # see `sampling_covariance`
+    seed: int | np.random.Generator = 0, # of the simulated rows
+) -> Evidence:
+    "Whiten the shift by the noise expected at these shares; raises ValueError and warns as `aligned_marginals` does."
+    p, n = aligned_marginals(net, marginals)
+    keep = kept_categories(oracle)
+    if shares is None: covariance = node_blocks(net.slices, smoothed(net.slices, p, n))
+    else:
+        pi = Mixture(pd.Series(shares / max(1.0, shares.sum()), oracle.interventions))
+        codes, _ = sample_mixture(net, pi, ROWS, seed, interventions)
+        covariance = row_covariance(net, smoothed(net.slices, oracle.base + oracle.effects @ shares, n), codes)
+    white = whitener(sampling_covariance(net, covariance, n, shared_rows and shares is not None)[np.ix_(keep, keep)])
+    design, target = white @ oracle.effects[keep], white @ (p - oracle.base)[keep]
+    return Evidence(design, target, pilot_shares(design, target) if shares is None else shares)
+
+
 def gather_evidence(
     net: CausalNetwork,
     oracle: Oracle, # of this network
@@ -165,15 +187,8 @@ def gather_evidence(
     shared_rows: bool = True, # see `sampling_covariance`
     seed: int | np.random.Generator = 0, # of the simulated rows
 ) -> Evidence:
-    "Whiten the shift by the noise expected of it; raises ValueError and warns as `aligned_marginals` does."
-    p, n = aligned_marginals(net, marginals)
-    keep = kept_categories(oracle)
-    effects, shift = oracle.effects[keep], (p - oracle.base)[keep]
-    blocks = node_blocks(net.slices, smoothed(net.slices, p, n))
-    white = whitener(sampling_covariance(net, blocks, n, False)[np.ix_(keep, keep)])
-    pilot = pilot_shares(white @ effects, white @ shift)
-    pi = Mixture(pd.Series(pilot, oracle.interventions))
-    codes, _ = sample_mixture(net, pi, ROWS, seed, interventions)
-    covariance = row_covariance(net, smoothed(net.slices, oracle.base + oracle.effects @ pilot, n), codes)
-    white = whitener(sampling_covariance(net, covariance, n, shared_rows)[np.ix_(keep, keep)])
-    return Evidence(white @ effects, white @ shift, pilot)
+    "Evidence with the noise expected at the pilot; raises ValueError and warns as `aligned_marginals` does."
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the second time says it
+        pilot = evidence_at(net, oracle, marginals).pilot
+    return evidence_at(net, oracle, marginals, pilot, interventions, shared_rows, seed)

@@ -21,7 +21,7 @@ import pandas as pd
 from scipy.stats import chi2
 
 from .detect import SURE, detectable_shares, information_left, look_alikes
-from .evidence import Evidence, gather_evidence
+from .evidence import Evidence, evidence_at, gather_evidence
 from .mixture import Marginals, Mixture
 from .network import CausalNetwork
 from .oracle import Catalogue, Oracle, read_catalogue
@@ -212,7 +212,7 @@ class Posterior:
         table = table[(table["probability"] > .05) | (table["verdict"] == "supported")]
         return table.sort_values(["probability", "share"], ascending=False, kind="stable").head(n)
     def to_arviz(self) -> "InferenceData":
-        "The draws for ArviZ, an optional extra; raises ImportError that says how to install it."
+        "The draws for ArviZ (a DataTree, or InferenceData before ArviZ 1), an optional extra; raises ImportError that says how to install it."
         return arviz_data(self)
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         "The interventions that may have happened: median, interval, probability."
@@ -268,7 +268,9 @@ def arviz_data(
     import arviz
     names = [label_text(label) for label in fit.probability.index]
     values = {"share": fit.record.share, "rho": fit.record.rates[..., 0], "mu": fit.record.rates[..., 1], "untouched": 1 - fit.record.share.sum(axis=-1)}
-    return arviz.from_dict({"posterior": values}, coords={"intervention": names}, dims={"share": ["intervention"]})
+    labels = {"coords": {"intervention": names}, "dims": {"share": ["intervention"]}}
+    if arviz.__version__.startswith("0."): return arviz.from_dict(posterior=values, **labels)
+    return arviz.from_dict({"posterior": values}, **labels)
 
 # %% ../nbs/07_posterior.ipynb #options
 def check_chains(
@@ -346,17 +348,21 @@ def fit_posterior(
     oracle: Oracle | None = None, # of this network and catalogue, if it is there already
     shared_rows: bool = True, # the same rows were counted at every node; where fewer, some of them
     chains: int = 4,
-    sweeps: int = 1000, # recorded, each chain
-    warmup: int = 300,
+    sweeps: int = 500, # recorded, each chain
+    warmup: int = 200,
     prior: Prior = Prior(),
 ) -> Posterior:
     "Which interventions happened and in what share, from counts alone; raises ValueError for bad input, warns where the answer cannot be trusted."
     check_chains(chains, sweeps, warmup, prior)
     oracle, dos = check_oracle(net, interventions, oracle)
     rng = np.random.default_rng(seed)
-    evidence = gather_evidence(net, oracle, marginals, interventions, shared_rows, rng)
     sets, sizes = choice_sets(oracle.base, oracle.slices, dos) if prior.assumption_1 else (np.full(len(dos), -1), np.zeros(0, np.int64))
-    draws = run_chains(make_problem(evidence.gram, evidence.score, sets, sizes), evidence.pilot, prior, chains, sweeps, warmup, rng)
+    first = gather_evidence(net, oracle, marginals, interventions, shared_rows, rng)
+    short = run_chains(make_problem(first.gram, first.score, sets, sizes), first.pilot, prior, 2, sweeps // 4, warmup // 2, rng)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # few rows were said above
+        evidence = evidence_at(net, oracle, marginals, short.share.mean(axis=(0, 1)), interventions, shared_rows, rng)
+    draws = run_chains(make_problem(evidence.gram, evidence.score, sets, sizes), first.pilot, prior, chains, sweeps, warmup, rng)
     fit = summarise(evidence, draws, prior, oracle.interventions)
     object.__setattr__(fit, "status", warn_about_fit(fit.diagnostics, fit.p_value))
     return fit

@@ -1,0 +1,441 @@
+"""Posterior, its likelihood, its sampler, and what can be told apart: laws, limits, edge cases, misuse."""
+import html
+import importlib.util
+import os
+import subprocess
+import sys
+import warnings
+from dataclasses import FrozenInstanceError, replace
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings, strategies as st
+from scipy import stats
+
+from dimm_nb.calibration import DRAWS, coverage_of, rank_in, run_cells, run_sbc, uniformity
+from dimm_nb.detect import detectable_shares, information_left, look_alikes, thresholds
+from dimm_nb.evidence import Evidence, aligned_marginals, gather_evidence, kept_categories, node_blocks, pilot_shares, sampling_covariance, smoothed, whitener
+from dimm_nb.identification import BOUNDS, BY_DATA, identify, null_directions, share_bounds
+from dimm_nb.mixture import Marginals, Mixture, mae, mixture_marginals, random_mixture, sample_mixture
+from dimm_nb.network import CausalNetwork, Intervention, load_network, random_network
+from dimm_nb.oracle import Oracle
+from dimm_nb.posterior import NOTHING, SURE, Posterior, check_oracle, effective_size, fit_posterior, split_r_hat, warn_about_fit
+from dimm_nb.sampler import Draws, Prior, choice_sets, draw_between, draw_prior, log_integral, make_problem, run_chains, start_state
+
+matplotlib.use("agg")
+seeds = st.integers(0, 10_000)
+few = settings(max_examples=15, deadline=None, derandomize=True)
+asia, alarm = load_network("asia"), load_network("alarm")
+asia_oracle, alarm_oracle = Oracle.from_network(asia), Oracle.from_network(alarm)
+quick = {"sweeps": 200, "warmup": 100}
+
+
+def counts_of(net, pi, n, seed=0, interventions=None):
+    return Marginals.from_codes(net, sample_mixture(net, pi, n, seed, interventions)[0])
+
+
+def shares(net, values):
+    return Mixture(pd.Series([values.get(label, 0.0) for label in net.index], net.index))
+
+
+@pytest.fixture(scope="module")
+def fit():
+    truth = shares(asia, {("smoke", "yes"): 0.3, ("xray", "yes"): 0.1})
+    return fit_posterior(asia, counts_of(asia, truth, 5000, 1))
+
+
+# the likelihood
+
+
+@given(seeds, st.integers(1, 5))
+@few
+def test_blocks_and_whitening_are_covariances(seed, n):
+    net = random_network(n, 3, max_parents=2, seed=seed)
+    oracle = Oracle.from_network(net)
+    p = smoothed(net.slices, oracle.base, np.full(n, 500.0))
+    assert np.allclose([p[s].sum() for s in net.slices], 1) and (p > 0).all()
+    blocks, keep = node_blocks(net.slices, p), kept_categories(oracle)
+    assert np.abs(blocks.sum(axis=1)).max() < 1e-12 and len(keep) == 2 * n
+    inside = blocks[np.ix_(keep, keep)]
+    white = whitener(inside, floor=1e-12)
+    np.testing.assert_allclose(white @ inside @ white.T, np.eye(len(keep)), atol=1e-6)
+
+
+@given(seeds)
+@few
+def test_sample_sizes_keep_the_covariance_positive(seed):
+    net, rng = random_network(4, 3, max_parents=2, seed=seed), np.random.default_rng(seed)
+    codes, n = net.sample(300, rng), rng.integers(10, 1000, 4).astype(float)
+    marks = np.zeros((300, 12))
+    np.put_along_axis(marks, codes + np.arange(4) * 3, 1, axis=1)
+    row = np.cov(marks.T)
+    for shared in (True, False):
+        V = sampling_covariance(net, row, n, shared)
+        assert np.allclose(V, V.T) and np.linalg.eigvalsh(V).min() > -1e-12
+    np.testing.assert_allclose(sampling_covariance(net, row, np.full(4, 50.0), True), row / 50)
+
+
+@given(seeds)
+@few
+def test_the_pilot_is_the_least_misfit_over_the_simplex(seed):
+    rng = np.random.default_rng(seed)
+    design, target = rng.standard_normal((6, 5)), rng.standard_normal(6)
+    best = pilot_shares(design, target)
+    misfit = lambda x: np.sum((target - design @ x) ** 2)
+    assert (best >= 0).all() and best.sum() <= 1 + 1e-9
+    for _ in range(50):
+        other = rng.dirichlet(np.ones(6))[:5] * rng.random()
+        assert misfit(best) <= misfit(other) + 1e-4
+
+
+def test_exact_recovery_as_rows_grow():
+    truth = shares(asia, {("smoke", "yes"): 0.3, ("xray", "yes"): 0.1, ("dysp", "no"): 0.05})
+    exact = mixture_marginals(asia_oracle, truth)
+    errors = [mae(truth, fit_posterior(asia, Marginals(exact.index, exact.p, np.full(8, n)), **quick).mixture) for n in (1e3, 1e5, 1e7)]
+    assert errors[2] < 1e-4 and errors[2] < errors[0]
+
+
+def test_rows_that_are_not_shared_change_the_likelihood_and_only_across_nodes():
+    counts = counts_of(alarm, random_mixture(alarm, 5, seed=1), 2000)
+    together, apart = (gather_evidence(alarm, alarm_oracle, counts, shared_rows=s) for s in (True, False))
+    truth = random_mixture(alarm, 5, seed=1).weights.to_numpy()
+    assert abs(together.misfit(truth) - apart.misfit(truth)) > 1
+    assert fit_posterior(asia, counts_of(asia, Mixture({}), 500), shared_rows=False, **quick).status == "converged"
+
+
+def test_a_node_with_more_rows_is_known_better():
+    truth = shares(asia, {("smoke", "yes"): 0.2})
+    p = mixture_marginals(asia_oracle, truth).p
+    widths = []
+    for n_smoke in (500, 50_000):
+        n = np.where(np.array(asia.names) == "smoke", n_smoke, 500)
+        found = fit_posterior(asia, Marginals(asia.index, p, n), **quick).interval()
+        widths.append(found.loc[("smoke", "yes"), "upper"] - found.loc[("smoke", "yes"), "lower"])
+    assert widths[1] < widths[0] / 3
+
+
+def test_a_category_that_cannot_occur_is_evidence_of_its_intervention():
+    cpts = list(asia.cpts)
+    cpts[asia.names.index("xray")] = np.array([[1.0, 0.0], [1.0, 0.0]])
+    net = CausalNetwork(asia.names, asia.states, asia.parents, tuple(cpts))
+    nothing, state = Marginals.from_codes(net, net.sample(5000, 1)), ("xray", asia.states[asia.names.index("xray")][1])
+    assert fit_posterior(net, nothing, **quick).probability[state] < 0.1
+    found = fit_posterior(net, counts_of(net, shares(net, {state: 0.02}), 5000, 2), **quick)
+    assert found.verdict[state] == "supported" and abs(found.mixture.weights[state] - 0.02) < 0.01
+
+
+def test_copied_nodes_do_not_break_the_covariance():
+    copy = CausalNetwork(("a", "b"), (("0", "1"),) * 2, ((), (0,)), (np.array([0.4, 0.6]), np.eye(2)))
+    fit = fit_posterior(copy, Marginals.from_codes(copy, copy.sample(2000, 1)), **quick)
+    assert np.isfinite(fit.probability).all() and fit.p_value > 0.01
+
+
+# the sampler
+
+
+@given(st.floats(0, 1e6), st.floats(-1e3, 1e3), st.floats(0, 1), st.floats(1e-6, 1), seeds)
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_draws_stay_inside_and_integrals_add_up(g, c, lo, width, seed):
+    hi, mid = lo + width, lo + width / 2
+    whole, parts = log_integral(g, c, lo, hi), [log_integral(g, c, lo, mid), log_integral(g, c, mid, hi)]
+    assert np.isclose(whole, np.logaddexp(*parts), rtol=1e-3, atol=1e-3)
+    rng = np.random.default_rng(seed)
+    assert all(lo <= draw_between(rng, g, c, lo, hi) <= hi for _ in range(20))
+
+
+def test_assumption_1_holds_in_every_draw():
+    fit = fit_posterior(asia, counts_of(asia, Mixture({}), 200), **quick)
+    forced = (fit.draws > 0).reshape(-1, 8, 2).all(axis=2)
+    assert not forced.any() and (fit.draws.sum(axis=1) <= 1 + 1e-9).all() and (fit.draws >= 0).all()
+    free = fit_posterior(asia, counts_of(asia, Mixture({}), 200), prior=Prior(assumption_1=False), **quick)
+    assert (free.draws > 0).reshape(-1, 8, 2).all(axis=2).any()
+
+
+def test_a_start_is_made_to_obey_assumption_1():
+    problem = make_problem(np.eye(4), np.zeros(4), np.array([0, 0, 1, 1]), np.array([2, 2]))
+    x = start_state(problem, np.array([0.5, 0.4, 0.6, 0.0])).x
+    assert x[1] == 0 and x.sum() <= 1 and (x[[0, 2]] > 0).all()
+
+
+def test_choice_sets_need_every_state_that_occurs():
+    sets, sizes = choice_sets(np.array([0.5, 0.5, 1e-5, 0.99999]), [slice(0, 2), slice(2, 4)], [{0: 0}, {1: 0}, {1: 1}, {0: 1, 1: 0}])
+    assert sets.tolist() == [-1, -1, 0, -1] and sizes.tolist() == [1]
+
+
+def test_one_intervention_alone_is_enough():
+    smoking = [Intervention({"smoke": "yes"})]
+    fit = fit_posterior(asia, counts_of(asia, Mixture({"smoke=yes": 0.2}), 5000, 3, smoking), interventions=smoking, **quick)
+    assert fit.verdict["smoke=yes"] == "supported" and abs(fit.base_weight - 0.8) < 0.05
+
+
+def test_interventions_on_two_nodes():
+    catalogue = [Intervention({"smoke": "yes", "xray": "yes"}, "both"), Intervention({"smoke": "yes"}), Intervention({"xray": "yes"}), Intervention({"dysp": "yes"})]
+    pi = Mixture({"both": 0.2, "dysp=yes": 0.1})
+    fit = fit_posterior(asia, counts_of(asia, pi, 20_000, 3, catalogue), interventions=catalogue)
+    assert list(fit.probability.index) == ["both", "smoke=yes", "xray=yes", "dysp=yes"]
+    assert (fit.verdict[["both", "dysp=yes"]] == "supported").all()
+    inside = fit.interval(0.999)
+    assert all(inside.loc[name, "lower"] <= share <= inside.loc[name, "upper"] for name, share in pi.weights.items()), inside
+    assert check_oracle(asia, catalogue, None)[0].interventions.equals(fit.probability.index)
+
+
+def test_the_compiled_code_works_where_nothing_can_be_cached(tmp_path):
+    code = "import numpy as np; from dimm_nb.sampler import log_integral; print(round(log_integral(1., 0., 0., 1.), 6))"
+    done = subprocess.run([sys.executable, "-c", f"import numba.core.caching as c\nc.CacheImpl._locator_classes = []\n{code}"], capture_output=True, text=True, check=True)
+    assert float(done.stdout) == pytest.approx(np.log(stats.norm.cdf(1) - 0.5) + 0.5 * np.log(2 * np.pi), abs=1e-5)
+
+
+# the result
+
+
+def test_text_table_and_picture_say_the_same(fit):
+    table = fit.to_frame()
+    assert list(table.columns) == ["share", "lower", "upper", "probability", "verdict"] and table.index.equals(asia.index)
+    assert (table["lower"] <= table["share"]).all() and (table["share"] <= table["upper"]).all() and (table["upper"] <= 1).all()
+    supported, likely = table["verdict"] == "supported", table["probability"] > 0.5
+    assert ((table["lower"] > 0) == supported).all() and ((table["share"] > 0) == likely).all()
+    assert (supported == (table["probability"] >= SURE)).all() and (table.loc[table["verdict"] == "not supported", "probability"] <= 1 - SURE).all()
+    assert f"{supported.sum()} interventions supported" in repr(fit) and html.escape(fit._headline()) in fit._repr_html_()
+    drawn = [t.get_text() for t in fit.plot().get_yticklabels()]
+    assert drawn == [" = ".join(label) for label in fit.largest(20).index[::-1]] and set(table.index[supported]) <= set(fit.largest(20).index)
+
+
+def test_the_median_agrees_with_the_draws(fit):
+    plain = np.median(fit.draws, axis=0)
+    sure = (fit.probability > 0.7).to_numpy()
+    np.testing.assert_allclose(fit.mixture.weights[sure], plain[sure], atol=0.01)
+    assert (plain[fit.probability < 0.3] == 0).all()
+    np.testing.assert_allclose((fit.draws > 0).mean(axis=0), fit.probability, atol=0.06)
+
+
+def test_intervals_are_nested_and_reach_zero_unless_supported(fit):
+    wide, narrow = fit.interval(0.99), fit.interval(0.5)
+    assert (wide["lower"] <= narrow["lower"] + 1e-12).all() and (narrow["upper"] <= wide["upper"] + 1e-12).all()
+    assert (fit.interval().loc[fit.verdict != "supported", "lower"] == 0).all()
+    low, high = fit.base_weight_interval(0.9)
+    assert 0 <= low <= fit.base_weight <= high <= 1
+    for level in (0, 1, 95, float("nan")):
+        with pytest.raises(ValueError, match="level is a probability"): fit.interval(level)
+        with pytest.raises(ValueError, match="level is a probability"): fit.base_weight_interval(level)
+
+
+def test_what_cannot_be_told_apart_is_named_only_where_the_verdict_is_open(fit):
+    for label, names in fit.confused_with.items():
+        assert bool(names) == (fit.verdict[label] == "cannot tell")
+        assert set(names) <= {NOTHING, *asia.index} - {label}
+
+
+def test_two_that_do_nearly_the_same_name_each_other():
+    nearly = CausalNetwork(("a", "b"), (("0", "1"),) * 2, ((), (0,)), (np.array([0.5, 0.5]), np.array([[0.97, 0.03], [0.03, 0.97]])))
+    one, other = Intervention({"a": "1"}), Intervention({"a": "1", "b": "1"})
+    fit = fit_posterior(nearly, counts_of(nearly, Mixture({"a=1": 0.3}), 500, 1, [one, other]), interventions=[one, other], **quick)
+    assert (fit.verdict == "cannot tell").all() and "a=1" in fit.confused_with["a=1 & b=1"] and "a=1 & b=1" in fit.confused_with["a=1"]
+
+
+def test_the_result_is_frozen_and_repeatable(fit):
+    with pytest.raises(FrozenInstanceError): fit.base_weight = 0.5
+    counts = counts_of(asia, Mixture({}), 1000)
+    first, second, other = (fit_posterior(asia, counts, seed, **quick) for seed in (3, np.random.default_rng(3), 4))
+    pd.testing.assert_frame_equal(first.to_frame(), second.to_frame())
+    assert not np.array_equal(first.draws, other.draws)
+
+
+def test_labels_count_and_positions_do_not():
+    counts = counts_of(asia, shares(asia, {("smoke", "yes"): 0.3}), 3000)
+    nodes = np.random.default_rng(0).permutation(8)
+    order = np.concatenate([np.arange(asia.slices[j].start, asia.slices[j].stop)[::-1] for j in nodes])
+    shuffled = Marginals(counts.index[order], counts.p[order], counts.n[nodes])
+    pd.testing.assert_frame_equal(fit_posterior(asia, counts, **quick).to_frame(), fit_posterior(asia, shuffled, **quick).to_frame())
+
+
+def test_nothing_happened():
+    fit = fit_posterior(alarm, Marginals.from_codes(alarm, alarm.sample(10_000, 3)), oracle=alarm_oracle, **quick)
+    assert (fit.probability < 0.5).all() and fit.mixture.base_weight == 1 and "supported" not in set(fit.verdict) and fit.p_value > 0.01
+    assert "no intervention is likely" in "".join(t.get_text() for t in fit.plot().texts) or len(fit.largest())
+
+
+def test_markup_in_names_is_escaped():
+    net = CausalNetwork(("<b>x</b>",), (("<i>", "&"),), ((),), (np.array([0.5, 0.5]),))
+    fit = fit_posterior(net, Marginals.from_counts(net, {"<b>x</b>": {"<i>": 900, "&": 100}}), **quick)
+    assert "<b>" not in fit._repr_html_().replace("<p>", "") and "&lt;i&gt;" in fit._repr_html_()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("arviz") is not None, reason="ArviZ is installed")
+def test_arviz_is_asked_for_by_name(fit):
+    with pytest.raises(ImportError, match="arviz"): fit.to_arviz()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("arviz") is None, reason="needs ArviZ")
+def test_arviz_gets_the_draws_and_agrees_on_diagnostics(fit):
+    import arviz
+    data = fit.to_arviz()
+    np.testing.assert_array_equal(data.posterior["share"].values, fit.record.share)
+    moving = (fit.probability > 0.9).to_numpy()
+    ess = arviz.ess(data, var_names="share", method="mean")["share"].values
+    np.testing.assert_allclose(fit.diagnostics.ess[moving], ess[moving], rtol=0.15)
+    hat = arviz.rhat(data, var_names="share", method="split")["share"].values
+    np.testing.assert_allclose(fit.diagnostics.r_hat[moving], hat[moving], atol=0.01)
+
+
+def test_diagnostics_of_chains_that_do_not_move_or_do_not_meet():
+    still = np.zeros((4, 100, 2))
+    assert np.allclose(split_r_hat(still), 1, atol=0.02) and (effective_size(still) == 400).all()
+    apart = still + np.arange(4)[:, None, None]
+    assert np.isinf(split_r_hat(apart)).all()
+
+
+# warnings
+
+
+def test_counts_that_no_mixture_explains_are_said_to_be_so():
+    net = CausalNetwork(("a", "b"), (("0", "1", "2"),) * 2, ((), ()), (np.array([0.5, 0.5, 0.0]),) * 2)
+    only = [Intervention({"a": "1"})]
+    with pytest.warns(UserWarning, match="no mixture of these interventions"):
+        fit = fit_posterior(net, Marginals.from_counts(net, {"a": {"0": 500, "1": 500, "2": 0}, "b": {"0": 300, "1": 500, "2": 200}}), interventions=only, **quick)
+    assert fit.p_value < 1e-6
+
+
+def test_good_counts_give_no_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit_posterior(asia, counts_of(asia, shares(asia, {("smoke", "yes"): 0.3}), 3000), **quick)
+
+
+def test_chains_that_disagree_are_said_to(fit):
+    moved = replace(fit.diagnostics, r_hat=fit.diagnostics.r_hat + (np.arange(16) == 5) * 0.4)
+    with pytest.warns(UserWarning, match="disagree about " + " = ".join(asia.index[5])):
+        assert warn_about_fit(moved, 0.5) == "chains disagree"
+
+
+def test_few_rows_are_said_to_be_few():
+    with pytest.warns(UserWarning, match="node 'asia' has only 30 rows"):
+        fit_posterior(asia, counts_of(asia, Mixture({}), 30), **quick)
+
+
+# bad input
+
+
+@pytest.mark.parametrize("options, message", [
+    ({"chains": 1}, "chains must be a whole number, 2 or more"), ({"sweeps": 10}, "sweeps must be"), ({"warmup": -1}, "warmup must be"),
+    ({"chains": True}, "chains must be"), ({"prior": (1, 1)}, "prior must be a Prior"), ({"interventions": []}, "catalogue of interventions is empty"),
+    ({"interventions": [Intervention({"smoke": "yes"}, "one"), Intervention({"smoke": "yes"}, "two")]}, "'one' and 'two' do the same"),
+    ({"interventions": [{"smoke": "maybe"}]}, "maybe"), ({"oracle": alarm_oracle}, "another network or catalogue"),
+])
+def test_bad_options_are_refused(options, message):
+    with pytest.raises(ValueError, match=message): fit_posterior(asia, counts_of(asia, Mixture({}), 500), **options)
+
+
+@pytest.mark.parametrize("bad", [{"inclusion": (0, 1)}, {"scale": (1,)}, {"scale": (1, float("inf"))}, {"inclusion": 0.5}])
+def test_priors_that_are_none_are_refused(bad):
+    with pytest.raises(ValueError, match="two positive numbers"): Prior(**bad)
+
+
+def test_marginals_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="are exact"): fit_posterior(asia, mixture_marginals(asia_oracle, Mixture(pd.Series(0.0, asia.index))))
+    with pytest.raises(ValueError, match="lack node"): fit_posterior(alarm, counts_of(asia, Mixture({}), 500))
+    with pytest.raises(ValueError, match="Marginals.from_counts"): fit_posterior(asia, {"smoke": {"yes": 3}})
+    other = CausalNetwork(("smoke",), (("yes", "no", "pipe"),), ((),), (np.ones(3) / 3,))
+    with pytest.raises(ValueError, match="pipe"): aligned_marginals(CausalNetwork(("smoke",), (("yes", "no"),), ((),), (np.ones(2) / 2,)), Marginals.from_codes(other, other.sample(300)))
+
+
+# what can be told apart
+
+
+@given(seeds, st.integers(1, 5))
+@few
+def test_null_directions_span_the_null_space(seed, n):
+    oracle = Oracle.from_network(random_network(n, [2, 3, 4, 2, 3][:n], max_parents=3, seed=seed))
+    v = null_directions(oracle).to_numpy()
+    assert np.abs(oracle.effects @ v).max() < 1e-9 and np.linalg.matrix_rank(v) == n
+    found = identify(oracle)
+    assert found.rank == np.linalg.matrix_rank(oracle.effects, tol=1e-9) == len(oracle.index) - n
+
+
+@given(seeds)
+@few
+def test_bounds_hold_every_mixture_with_these_marginals(seed):
+    net = random_network(3, 3, max_parents=2, seed=seed)
+    oracle, truth = Oracle.from_network(net), random_mixture(net, 4, seed=seed)
+    found = share_bounds(oracle, mixture_marginals(oracle, truth))
+    assert (found["lower"] <= truth.weights + 1e-6).all() and (truth.weights <= found["upper"] + 1e-6).all()
+    along = truth.weights.to_numpy() + 0.01 * null_directions(oracle).to_numpy()[:, 0]
+    if along.min() >= 0: assert (along <= found["upper"] + 1e-6).all()
+
+
+def test_bounds_of_counts_are_wider_and_impossible_marginals_refused():
+    truth = shares(asia, {("smoke", "yes"): 0.3})
+    exact, seen = share_bounds(asia_oracle, mixture_marginals(asia_oracle, truth)), share_bounds(asia_oracle, counts_of(asia, truth, 5000))
+    assert (seen["upper"] - seen["lower"]).sum() > (exact["upper"] - exact["lower"]).sum()
+    net = CausalNetwork(("a",), (("0", "1"),), ((),), (np.array([1.0, 0.0]),))
+    only = Oracle.from_network(net, [Intervention({"a": "0"})])
+    with pytest.raises(ValueError, match="no mixture of these interventions"): share_bounds(only, Marginals(net.index, [0.5, 0.5], [np.inf]))
+
+
+def test_more_rows_detect_smaller_shares():
+    small, large = identify(alarm_oracle, n=1000, net=alarm), identify(alarm_oracle, n=100_000, net=alarm)
+    finite = np.isfinite(small.smallest_detectable)
+    assert (large.smallest_detectable[finite] < small.smallest_detectable[finite]).all()
+    assert set(small.idle) == {label for label in alarm.index if np.abs(alarm_oracle.effects[:, alarm.index.get_loc(label)]).max() < 0.02}
+    table = small.to_frame()
+    assert len(table) == 105 and table["group"].max() == len(small.groups) and "groups" in repr(small) and "<table" in small._repr_html_()
+    assert small.plot().get_title(loc="left") and identify(alarm_oracle, n=1e6).plot() is not None
+
+
+def test_what_is_determined_by_data_alone():
+    only = identify(Oracle.from_network(asia, [Intervention({"smoke": "yes"}), Intervention({"xray": "no"})]))
+    assert (only.status == BY_DATA).all() and only.rank == 2
+    same = CausalNetwork(("a", "b"), (("0", "1"),) * 2, ((), (0,)), (np.array([0.5, 0.5]), np.eye(2)))
+    both = identify(Oracle.from_network(same, [Intervention({"a": "1"}), Intervention({"a": "1", "b": "1"})]))
+    assert (both.status == BOUNDS).all() and both.rank == 1
+
+
+@pytest.mark.parametrize("options, message", [({"n": 0}, "number of rows"), ({"n": float("inf")}, "number of rows"), ({"share": 0}, "share is a part")])
+def test_identify_refuses(options, message):
+    with pytest.raises(ValueError, match=message): identify(asia_oracle, **options)
+
+
+@given(seeds)
+@few
+def test_information_left_is_least_squares(seed):
+    rng = np.random.default_rng(seed)
+    design = rng.standard_normal((8, 5))
+    inside = rng.random(5) < 0.4
+    own, instead = information_left(design.T @ design, inside)
+    for c in range(5):
+        T = [t for t in np.flatnonzero(inside) if t != c]
+        rest = lambda cols: np.sum((design[:, c] - design[:, cols] @ np.linalg.lstsq(design[:, cols], design[:, c], rcond=None)[0]) ** 2)
+        assert own[c] == pytest.approx(rest(T), rel=1e-6)
+        for k in set(range(5)) - set(T) - {c}:
+            assert instead[c, k] >= rest(T + [k]) - 1e-6 and instead[c, k] <= own[c] + 1e-6
+    assert (detectable_shares(own, instead) > 0).all() and look_alikes(own, instead, np.full(5, 0.02))[1].diagonal().sum() == 0
+    assert thresholds(own, 0.05, 0.1)[1] > 2
+
+
+# calibration
+
+
+def test_ranks_are_uniform_when_truth_and_draws_are_alike_and_ties_are_broken():
+    rng = np.random.default_rng(0)
+    values = np.maximum(rng.standard_normal((400, DRAWS + 1, 3)), 0)  # half of them 0
+    ranks = np.array([rank_in(v[1:], v[0], rng) for v in values])
+    assert min(uniformity(ranks[:, q]) for q in range(3)) > 1e-3
+    shifted = np.array([rank_in(v[1:], v[0] + 0.5, rng) for v in values])
+    assert uniformity(shifted[:, 0]) < 1e-6
+
+
+def test_a_grid_is_taken_up_where_it_ended(tmp_path):
+    out = tmp_path / "grid.csv"
+    first = run_cells("asia", (2,), (500,), 1, out)
+    both = run_cells("asia", (2,), (500,), 2, out)
+    again = run_cells("asia", (2,), (500,), 2, tmp_path / "new.csv")
+    pd.testing.assert_frame_equal(pd.read_csv(out), pd.read_csv(tmp_path / "new.csv"))
+    assert len(first) == 1 and len(both) == len(again) == 2
+
+
+def test_coverage_counts(fit):
+    truth = shares(asia, {("smoke", "yes"): 0.3, ("xray", "yes"): 0.1})
+    counted = coverage_of(truth, fit, np.full(16, 0.05))
+    assert counted["nonzero"] == counted["above"] == 2 and counted["supported"] + counted["not_supported"] + counted["cannot_tell"] == 16
+    assert coverage_of(truth, fit, np.full(16, np.inf))["above"] == 0
