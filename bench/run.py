@@ -31,8 +31,7 @@ ASKED = (  # beginning of `what`, of `peer`, the column, at least (or at most), 
     ("exact, S = 1122", "", "ours_seconds", "≤", 0.1),
     ("OPT(ε)", "", "gap", "≤", 1e-6), ("OPT(ε), ALARM", "SLSQP", "ratio", "≥", 50), ("OPT(ε), S = 1122", "", "ours_seconds", "≤", 10),
     ("likelihood, ALARM, 100,000", "", "ours_seconds", "≤", 2), ("likelihood, ALARM, 1,000,000", "", "ours_seconds", "≤", 20),
-    ("likelihood", "", "gap", "≤", 1e-6), ("likelihood", "", "peak_mb", "≤", 2048),
-    ("posterior, ALARM", "", "ours_seconds", "≤", 3), ("posterior, S = 1122", "", "ours_seconds", "≤", 60), ("posterior", "", "peak_mb", "≤", 1024))
+    ("likelihood", "", "gap", "≤", 1e-6), ("likelihood", "", "peak_mb", "≤", 2048))
 
 
 def asked(row: dict) -> Iterator[tuple[str, bool]]:  # what is promised of this row, and whether it holds
