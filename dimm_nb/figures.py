@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from .attribution import NOT_ASSESSED, Attribution
+from .attribution import NOT_ASSESSED, Attribution, shown
 from .credit import REST, Metric, intervention_text, metric_label, percent, points, visible
 from .drawing import ARROW, draw_network
-from .words import POSSIBLE
 
 # %% ../nbs/10b_figures.ipynb #typing-imports
 if TYPE_CHECKING:
@@ -53,8 +52,7 @@ def draw_shares(
     ax: "Axes | None" = None,  # None: a new figure
 ) -> "Axes":
     "Ranked shares with their intervals."
-    table = result.to_frame()
-    table = table[(table.share > 0) | (table.probability >= POSSIBLE)].head(n)
+    table = shown(result.shares).head(n)
     ax = plain(new_axes(ax, 5.2, 1.1 + 0.28 * max(len(table), 2)))
     for verdict, (marker, face, edge) in STYLE.items():
         at = np.flatnonzero(table.verdict == verdict)

@@ -63,7 +63,7 @@ class AttributionSeries:
 
     def to_frame(self) -> pd.DataFrame:  # index period and the catalogue's levels
         "Every intervention of every period; columns share, lower, upper, probability, verdict."
-        return pd.concat({period: r.shares.drop(columns=["detectable", "confused_with"]) for period, r in self.results.items()}, names=["period"])
+        return pd.concat({period: r.shares[["share", "lower", "upper", "probability", "verdict"]] for period, r in self.results.items()}, names=["period"])
 
     def __repr__(self) -> str:
         first = self.first_deviating

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from .attribution import Attribution
+from .attribution import Attribution, shown
 from .credit import REST, intervention_text, interval_text, percent, points, visible
-from .words import POSSIBLE, fit_text, level_text, metric_rows, ranking
+from .words import fit_text, level_text, metric_rows, ranking
 
 # %% ../nbs/10c_report.ipynb #typing-imports
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def picture(
 # %% ../nbs/10c_report.ipynb #described
 def described(result: Attribution) -> dict[str, str]:  # of the pictures: shares, metric, fit, network
     "Text alternatives of the four pictures."
-    found = result.to_frame().query("share > 0 or probability >= @POSSIBLE")
+    found = shown(result.shares)
     first = ", ".join(f"{intervention_text(label)} {percent(share)}" for label, share in found.share.head(5).items())
     node, state = result.shown_metric
     row = result.oracle.index.get_loc((node, state))
