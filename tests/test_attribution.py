@@ -24,7 +24,7 @@ from dimm_nb.periods import attribute_series
 from dimm_nb.reading import as_network, read_number, read_period, same_label, look_up
 from dimm_nb.report import report_html
 
-few = settings(max_examples=30, deadline=None)
+few = settings(max_examples=12, deadline=None)
 seeds = st.integers(0, 10**6)
 ASIA, ALARM = load_network("asia"), load_network("alarm")
 HOSTILE = ("<script>alert(1)</script>", '"><img src=x onerror=alert(2)>', "=cmd|' /C calc'!A0", "{{ 7*7 }}", "$x_1$", "a&amp;b", "\u202eevil\x07", "<!--", "]]>", "+1", "🦆")
@@ -388,8 +388,8 @@ def test_text_table_and_data_say_the_same(alarm):
         said = next(text_line for text_line in text.splitlines() if text_line.strip().startswith("=".join(label)))
         assert percent(line.share, 2) in said and "supported" in said
     assert f"{(table.verdict == 'supported').sum()} interventions are supported" in text
-    rows = [line for line in text.splitlines() if line.endswith(" supported")]
-    assert len(rows) >= 5 and len({line.rindex("supported") for line in rows}) == 1, "aligned"
+    rows = [line for line in text.splitlines() if line.startswith("  ") and " supported" in line]
+    assert len(rows) >= 5 and len({line.index(" supported") for line in rows}) == 1, "aligned"
 
 
 def test_json_has_no_numbers_that_are_none(alarm, tmp_path):
