@@ -18,7 +18,7 @@ QUIET   := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MPLBACKEND=agg PYTHONWARNING
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo   recover a mixture of interventions on ALARM from its counts alone (demo/)"
+	@echo "make demo   what happened in a shop, and on ALARM: attributed from counts alone, as reports (demo/)"
 	@echo "make test   check the notebooks, run them all, run the tests"
 	@echo "make test-spark  count on Spark too, if there is Java"
 	@echo "make bench  measure speed and memory beside other libraries"
