@@ -14,7 +14,7 @@ PIP     := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Two cores do two notebooks at a time: threads inside them would only wait for each other
 QUIET   := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MPLBACKEND=agg PYTHONWARNINGS=ignore::DeprecationWarning
 
-.PHONY: help demo test test-spark check notebooks pytest bench experiments lab app docs export readme clean
+.PHONY: help demo test test-spark check notebooks pytest bench calibration experiments lab app docs export readme clean
 .DELETE_ON_ERROR:
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make test   check the notebooks, run them all, run the tests"
 	@echo "make test-spark  count on Spark too, if there is Java"
 	@echo "make bench  measure speed and memory beside other libraries"
+	@echo "make calibration  check what the posterior promises by simulation (results/; an hour)"
 	@echo "make experiments  run the paper's experiments again, and more (results/experiments/; about an hour)"
 	@echo "make lab    open the chapters in JupyterLab"
 	@echo "make app    open the explorer and the attribution report as a web page"
@@ -72,6 +73,9 @@ test-spark: $(TOOLS)
 
 bench: $(TOOLS)
 	@$(BIN)/python bench/run.py
+
+calibration: $(TOOLS)
+	@$(QUIET) $(BIN)/python -c "from dimm_nb.calibration import run_calibration; print(run_calibration('results'))"
 
 app: $(TOOLS)
 	@$(BIN)/dimm app
