@@ -251,6 +251,10 @@ def test_too_little_memory_is_one_line(dimm, monkeypatch):
     ("attribute asia good.csv --html good.csv", ["good.csv"]),
     ("attribute asia good.csv --json x --csv x", ["x"]),
     ("attribute asia good.csv --html nowhere/r.html", ["nowhere"]),
+    ("experiment tabel1 --out x", ["tabel1", "'table1'"]),
+    ("experiment", ["NAME"]),
+    ("experiment time --repetitions 0 --out x", ["--repetitions"]),
+    ("experiment time --out good.csv", ["good.csv"]),
     ("demo --only mars", ["mars"]),
     ("demo --out good.csv", ["good.csv"]),
     ("demo --rows 0", ["--rows"]),
@@ -258,6 +262,19 @@ def test_too_little_memory_is_one_line(dimm, monkeypatch):
 def test_bad_words_are_refused(dimm, line, words):
     Path("good.csv").write_text(counts_csv())
     refused(dimm, line, *words)
+
+
+# experiments
+
+
+def test_an_experiment_goes_on_where_it_was(dimm):
+    status, out, err = dimm("experiment lambda --quick --repetitions 1 --jobs 1 --out runs")
+    assert status == 0 and err == "" and "where does 0.1 stand?" in out and "excess" in out
+    first = Path("runs/lambda-quick.csv").read_text().splitlines()
+    assert Path("runs/lambda-quick.png").exists() and "dimm experiment lambda --quick --seed 0 --repetitions 1" in first[0]
+    status, _, _ = dimm("experiment lambda --quick --jobs 1 --out runs")
+    assert status == 0 and set(first[1:]) < set(Path("runs/lambda-quick.csv").read_text().splitlines()), "the same rows, and more"
+    refused(dimm, "experiment lambda --quick --jobs 1 --seed 1 --out runs", "another configuration", "seed is 0 there and 1 here", status=(1,))
 
 
 # bad networks
