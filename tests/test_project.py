@@ -103,7 +103,7 @@ def test_a_notebook_reads_as_a_chapter(path):
 def test_a_module_stays_small(path):
     text = path.read_text(encoding="utf-8")
     functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
-    assert len(text.splitlines()) < 450
+    assert len(text.splitlines()) < 500
     assert all(node.end_lineno - node.lineno < 45 for node in functions)
     assert "import *" not in text
 
@@ -229,7 +229,7 @@ def test_the_version_is_the_same_everywhere():
 
 
 def packages(*kinds):
-    "What requirements are imported by: the first word of their names, but for PyYAML."
+    "What requirements are imported by, in lower case: the first word of their names, but for PyYAML."
     words = " ".join(settings()[kind] for kind in kinds).split()
     return {"yaml" if word.startswith("pyyaml") else re.match(r"\w+", word)[0] for word in words} | {"dimm_nb"} | sys.stdlib_module_names
 
@@ -241,7 +241,7 @@ def test_every_import_of_the_library_is_a_requirement(path):
     for allowed, nodes in [(packages("requirements"), tree.body), (packages("requirements", *extras), ast.walk(tree))]:  # an extra only inside a function
         for node in nodes:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
-            assert {name.split(".")[0] for name in names} <= allowed
+            assert {name.split(".")[0].lower() for name in names} <= allowed
 
 
 def test_requirements_have_lower_bounds():
