@@ -12,6 +12,7 @@ from pathlib import Path
 from nbdev.clean import clean_nb
 
 HAND_WRITTEN = {"__init__.py"}
+FOLDING = ["tags", "jupyter"]  # metadata of cells that is kept, as in settings.ini: how exercises fold their solutions
 PLACE = re.compile(r"(?<![\w.:/-])/(?:home|root|tmp|usr|opt|work|Users)/[\w.-]+/")  # where something lies on one person's machine
 
 
@@ -32,6 +33,8 @@ def cell_problems(cell: dict) -> list[str]:
     only_imports = all(re.match(r"#|import |from |$", line) for line in source.splitlines())
     checks = {
         "is saved with an error in its output": any(output["output_type"] == "error" for output in outputs),
+        "shows a widget that lived only as long as its kernel; clear that output, and show a figure beside it": any(
+            "application/vnd.jupyter.widget-view+json" in output.get("data", {}) for output in outputs),
         "holds imports and other code; give the imports a cell of their own": mixes_imports(source),
         "is slow and saved without outputs: nobody else will run it; run it and save it again": slow and not outputs and not only_imports,
         "shows a path of the machine it ran on; silence that warning, or show less": PLACE.search(json.dumps([
@@ -47,7 +50,7 @@ def unclean(nbs: Path) -> list[str]:
         text = path.read_text(encoding="utf-8")
         notebook = json.loads(text)
         before = json.dumps(notebook, sort_keys=True)
-        clean_nb(notebook)
+        clean_nb(notebook, allowed_cell_metadata_keys=FOLDING)
         if json.dumps(notebook, sort_keys=True) != before:
             found.append(f"{path}: not clean; run nbdev_clean")
         if "widgets" in notebook["metadata"] or "widget-state" in text:
