@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MOST_ROWS', 'STYLE_SHEET', 'PAGE', 'CAPTIONS', 'picture', 'described', 'all_interventions', 'all_categories',
-           'report_html']
+           'as_shown', 'report_html']
 
 # %% ../nbs/10c_report.ipynb #imports
 import base64
@@ -93,9 +93,9 @@ h2 { font-size: 1.2rem; margin: 2rem 0 .5rem; border-top: 1px solid #d0d7de; pad
 .box:focus-visible, summary:focus-visible { outline: 3px solid #0a58ca; outline-offset: 2px; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; overflow-wrap: normal; }
 caption { text-align: left; padding: .25rem 0; color: #444c56; }
-th, td { padding: .3rem .6rem .3rem 0; border-bottom: 1px solid #d0d7de; text-align: right; vertical-align: top; font-variant-numeric: tabular-nums; }
+th, td { padding: .3rem .6rem .3rem 0; border-bottom: 1px solid #d0d7de; text-align: right; vertical-align: top; white-space: nowrap; font-variant-numeric: tabular-nums; }
 th { font-weight: 600; }
-.text { text-align: left; overflow-wrap: anywhere; min-width: 6rem; }
+.text { text-align: left; white-space: normal; overflow-wrap: anywhere; min-width: 7.5rem; }
 tbody th { font-weight: 400; }
 figure { margin: 1rem 0; }
 figure img { display: block; max-width: 100%; height: auto; }
@@ -106,7 +106,8 @@ footer { margin-top: 2rem; border-top: 1px solid #d0d7de; padding-top: .5rem; fo
 @media (max-width: 46rem) { .box img { max-width: none; } }
 @media (max-width: 30rem) { table { font-size: .8rem; } th, td { padding-right: .4rem; } }
 @page { margin: 15mm; }
-@media print { body { max-width: none; padding: 0; font-size: 10pt; } .box { overflow: visible; } .box img { max-width: 100%; } figure, tr, .note, .box { break-inside: avoid; } details .box { break-inside: auto; } th, td { padding-top: .1rem; padding-bottom: .1rem; }
+@media print { body { max-width: none; padding: 0; font-size: 10pt; } .box { overflow: visible; } .box img { max-width: 100%; max-height: 17cm; width: auto; } figure img { max-height: 8.5cm; width: auto; }
+  h2 { margin-top: 1rem; padding-top: .5rem; } figure, tr, .note, .box { break-inside: avoid; } details .box { break-inside: auto; } table { font-size: 8pt; } th, td { padding-top: .1rem; padding-bottom: .1rem; }
   h2 { break-after: avoid; } }
 """
 
@@ -177,6 +178,11 @@ its node to its state; its share is the part of the traffic in which that happen
 CAPTIONS = {"posterior": "Share of the traffic, with {level}s. Filled dot: supported. Hollow square: these counts cannot tell. Cross: not supported."}
 
 
+def as_shown(text: str) -> str:
+    "Text without invisible marks; a number stays on the line of its percent sign."
+    return visible(text).replace(" %", "\u00a0%")
+
+
 def report_html(result: Attribution) -> str:
     "The report as one page of HTML, all user text escaped."
     from jinja2 import Environment
@@ -185,7 +191,7 @@ def report_html(result: Attribution) -> str:
     from dimm_nb import __version__
 
     draw = {"shares": result.plot, "metric": result.plot_metric, "fit": result.plot_fit, "network": result.plot_network}
-    page = Environment(autoescape=True, trim_blocks=False, finalize=lambda v: visible(v) if isinstance(v, str) and not isinstance(v, Markup) else v).from_string(PAGE)
+    page = Environment(autoescape=True, trim_blocks=False, finalize=lambda v: as_shown(v) if isinstance(v, str) and not isinstance(v, Markup) else v).from_string(PAGE)
     return page.render(
         metric="=".join(result.shown_metric), headline=result.headline(), ranked=ranking(result, 15), moved=metric_rows(result, 12), fit=fit_text(result),
         notes=result.notes, interventions=all_interventions(result), categories=all_categories(result), method=result.method, version=__version__,

@@ -71,8 +71,8 @@ def ranking(result: Attribution, n: int) -> pd.DataFrame:  # text; columns inter
     out = pd.DataFrame({"intervention": [intervention_text(label) for label in table.index], "share": table.share.map(lambda x: percent(x, 2)).to_numpy()})
     if result.method == "posterior":
         out[level_text(result)] = [interval_text(*ends) for ends in zip(table.lower, table.upper)]
-        out["probability"] = [f"{p:.2f}" for p in table.probability]
         out["verdict"] = table.verdict.to_numpy()
+        out["probability"] = [f"{p:.2f}" for p in table.probability]
     if table.most.notna().any():
         out["possible at all"] = [interval_text(*ends) for ends in zip(table.least, table.most)]
     if result.method == "posterior":
