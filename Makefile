@@ -11,10 +11,12 @@ PACKAGE := $(VENV)/package-$(VERSION)
 TOOLS   := $(VENV)/tools-$(VERSION)
 SPARK   := $(VENV)/spark-$(VERSION)
 PIP     := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# The sampler's machine code, made once here, so that the first answer does not wait for it
+COMPILE := import numpy as np; from dimm_nb.sampler import make_problem, run_chains; run_chains(make_problem(np.eye(2), np.ones(2), -np.ones(2), np.zeros(0)), np.zeros(2), sweeps=50, warmup=0)
 # Two cores do two notebooks at a time: threads inside them would only wait for each other
 QUIET   := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MPLBACKEND=agg PYTHONWARNINGS=ignore::DeprecationWarning
 
-.PHONY: help demo test test-spark check notebooks pytest bench calibration experiments lab app docs export readme clean
+.PHONY: help demo test test-spark check notebooks pytest bench calibration experiments lab app docs browser export readme clean
 .DELETE_ON_ERROR:
 
 help:
@@ -38,6 +40,7 @@ $(PACKAGE): setup.py settings.ini
 	@echo "setting up $(VENV) with Python $(VERSION) (about a minute, once)"
 	@test -e $@ || "$(PYTHON)" -m venv --clear $(VENV)
 	@$(PIP) -e .
+	@$(BIN)/python -c "$(COMPILE)"
 	@touch $@
 
 $(TOOLS): $(PACKAGE)
@@ -63,7 +66,13 @@ notebooks: $(TOOLS)
 	@echo "running every notebook"
 	@$(QUIET) $(BIN)/nbdev_test --n_workers 2 --timing
 
-pytest: $(TOOLS) check notebooks
+# Debian's Chromium, where this may install it; Playwright drives it
+browser:
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+	  { [ "$$(id -u)" = 0 ] && apt-get update && apt-get install -y --no-install-recommends chromium; } >/dev/null 2>&1 \
+	  || echo "there is no Chromium and none could be installed: tests in a browser are skipped"
+
+pytest: $(TOOLS) check notebooks browser
 	@$(QUIET) $(BIN)/python -m pytest -q tests
 
 # PySpark is 400 MB and needs Java: only where that is, and never in the way of `make test`
