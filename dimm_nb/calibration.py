@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['LAMBDAS', 'EM_ROWS', 'GRID', 'OTHERS', 'DRAWS', 'limit_of', 'errors_of', 'coverage_of', 'score_mixture', 'run_cells',
-           'rank_in', 'sbc_once', 'run_sbc', 'uniformity']
+           'rank_in', 'sbc_once', 'run_sbc', 'uniformity', 'run_power', 'ratio_row', 'prior_rows', 'grid_rows',
+           'calibration_table', 'run_calibration']
 
 # %% ../nbs/07a_calibration.ipynb #imports
 import warnings
@@ -161,13 +162,13 @@ def run_sbc(
     network: str = "asia",
     rows: int = 10_000,
     repetitions: int = 1000,
-    seed: int = 0,
+    first: int = 0, # number of the first repetition: each has its own seed
 ) -> tuple[pd.DataFrame, pd.DataFrame]: # a row an intervention and repetition; a row a repetition
     "Simulation-based calibration."
-    net = load_network(network)
-    oracle, rng = Oracle.from_network(net), np.random.default_rng(seed)
-    tables, singles = zip(*(sbc_once(net, oracle, rows, rng) for _ in range(repetitions)))
-    return pd.concat(tables, keys=range(repetitions), names=["repetition"]), pd.DataFrame(singles).rename_axis("repetition")
+    net, numbers = load_network(network), range(first, first + repetitions)
+    oracle = Oracle.from_network(net)
+    tables, singles = zip(*(sbc_once(net, oracle, rows, np.random.default_rng([rows, i])) for i in numbers))
+    return pd.concat(tables, keys=numbers, names=["repetition"]), pd.DataFrame(singles, index=pd.Index(numbers, name="repetition"))
 
 # %% ../nbs/07a_calibration.ipynb #uniformity
 def uniformity(
@@ -178,3 +179,112 @@ def uniformity(
     counts = np.bincount(ranks * bins // (DRAWS + 1), minlength=bins)
     expected = len(ranks) / bins
     return float(chi2.sf(((counts - expected) ** 2 / expected).sum(), bins - 1))
+
+# %% ../nbs/07a_calibration.ipynb #run-power
+def run_power(
+    network: str = "alarm",
+    rows: int = 10_000,
+    repetitions: int = 100,
+    factor: float = 1.0, # times the smallest detectable share
+    seed: int = 0,
+) -> pd.DataFrame: # a row a repetition: share, supported
+    "How often an intervention is found whose share is `factor` times the smallest detectable one."
+    net = load_network(network)
+    oracle, rng, out = Oracle.from_network(net), np.random.default_rng(seed), []
+    smallest = detectable_shares(*information_left(expected_information(oracle, rows, net), np.zeros(len(oracle.interventions), bool)))
+    for c in rng.choice(np.flatnonzero(smallest * factor < .5), repetitions):
+        share = np.where(np.arange(len(smallest)) == c, factor * smallest, 0.0)
+        share[~np.isfinite(share)] = 0
+        codes, _ = sample_mixture(net, Mixture(pd.Series(share, oracle.interventions)), rows, seed=rng)
+        fit = fit_posterior(net, Marginals.from_codes(net, codes), rng, oracle=oracle, chains=2, sweeps=300)
+        out.append({"share": share[c], "supported": fit.verdict.iloc[c] == "supported"})
+    return pd.DataFrame(out)
+
+# %% ../nbs/07a_calibration.ipynb #guarantees-code
+def ratio_row(
+    what: str,
+    nominal: str, # what is promised
+    part: np.ndarray, # (m,) counts in each mixture
+    whole: np.ndarray, # (m,) out of so many
+) -> dict[str, object]:
+    "A promise about a proportion; its standard error is that of a ratio of means over mixtures."
+    part, whole = np.asarray(part, float), np.asarray(whole, float)
+    value = part.sum() / max(whole.sum(), 1)
+    error = np.sqrt(((part - value * whole) ** 2).sum()) / max(whole.sum(), 1)
+    return {"guarantee": what, "nominal": nominal, "realised": value, "error": error, "repetitions": len(part), "cases": int(whole.sum())}
+
+
+def prior_rows(
+    sbc: pd.DataFrame, # from `run_sbc`
+    singles: pd.DataFrame, # from `run_sbc`
+) -> list[dict[str, object]]:
+    "Promises that hold on average over the prior."
+    happened, by = sbc["truth"] > 0, sbc.index.get_level_values("repetition")
+    covered = (sbc["lower"] <= sbc["truth"]) & (sbc["truth"] <= sbc["upper"])
+    of = lambda what, nominal, part, whole: ratio_row(what, nominal, part.groupby(by).sum(), whole.groupby(by).sum())
+    one = lambda what, nominal, hits: ratio_row(what, nominal, hits, np.ones(len(hits)))
+    p_values = [uniformity(r.to_numpy()) for _, r in sbc.groupby(["node", "state"])["rank"]] + [uniformity(singles["base_rank"].to_numpy())]
+    verdict, half = sbc["verdict"], sbc["probability"].between(.4, .6)
+    return [of("prior: 95 % interval of a share that is not 0", "0.93 to 0.97", covered & happened, happened),
+            one("prior: 95 % interval of the untouched share", "0.95", singles["base_covered"]),
+            {"guarantee": "prior: ranks uniform, least p-value times their number", "nominal": ">= 0.05", "realised": min(1.0, min(p_values) * len(p_values)), "repetitions": len(singles)},
+            of("prior: happened, of those called supported", ">= 0.95", (verdict == "supported") & happened, verdict == "supported"),
+            of("prior: did not happen, of those called not supported", ">= 0.95", (verdict == "not supported") & ~happened, verdict == "not supported"),
+            of("prior: happened, of those given probability 0.4 to 0.6", f"{sbc['probability'][half].mean():.2f}", half & happened, half),
+            one("prior: goodness-of-fit p below 0.01", "<= 0.01", singles["p_value"] < .01),
+            one("prior: chains disagree (R-hat above 1.05)", "0", singles["r_hat"] > 1.05)]
+
+
+def grid_rows(
+    grid: pd.DataFrame, # ALARM's, from `run_cells`
+) -> list[dict[str, object]]:
+    "Promises on ALARM with section 5.1's mixtures."
+    cells = grid.groupby(["rows", "n_interventions"])[["posterior", "dimm", "em", "limit"]].mean().reset_index()
+    some, few = cells[cells["n_interventions"] >= 5], cells[(cells["n_interventions"] <= 17) & cells["em"].notna()]
+    quiet, busy = grid[grid["n_interventions"] == 0], grid[grid["n_interventions"] > 0]
+    plain = lambda what, nominal, value, m: {"guarantee": what, "nominal": nominal, "realised": value, "repetitions": len(grid), "cases": m}
+    return [plain("ALARM: MAE over DIMM's, both averaged over the grid", "<= 0.5", cells["posterior"].mean() / cells["dimm"].mean(), len(cells)),
+            plain("ALARM: cells with MAE below DIMM's", "1", (cells["posterior"] < cells["dimm"]).mean(), len(cells)),
+            plain("ALARM: cells up to 17 interventions with MAE below EM's", "1", (few["posterior"] < few["em"]).mean(), len(few)),
+            plain("ALARM: MAE over the limit's, mean of cells from 5 interventions", "<= 1.3", (some["posterior"] / some["limit"]).mean(), len(some)),
+            ratio_row("ALARM: nothing happened, and no probability above 0.5", ">= 0.95", quiet["likely"] == 0, np.ones(len(quiet))),
+            ratio_row("ALARM: 95 % interval of shares above the smallest detectable", ">= 0.93", busy["above_covered"], busy["above"]),
+            ratio_row("ALARM: 95 % interval of shares below it", "reported", busy["covered"] - busy["above_covered"], busy["nonzero"] - busy["above"]),
+            ratio_row("ALARM: happened, of those called supported", ">= 0.95", grid["supported_right"], grid["supported"]),
+            ratio_row("ALARM: did not happen, of those called not supported", ">= 0.95", grid["not_supported_right"], grid["not_supported"]),
+            ratio_row("ALARM: goodness-of-fit p below 0.01", "<= 0.01", grid["p_value"] < .01, np.ones(len(grid)))]
+
+
+def calibration_table(
+    grid: pd.DataFrame, # from `run_cells`, all networks
+    sbc: pd.DataFrame,
+    singles: pd.DataFrame,
+    power: pd.DataFrame, # from `run_power`
+) -> pd.DataFrame: # guarantee, nominal, realised, error, repetitions, cases
+    "Every promise that a simulation can check."
+    rows = prior_rows(sbc, singles) + grid_rows(grid[grid["network"] == "alarm"])
+    rows.append(ratio_row("ALARM: found, at the smallest detectable share", "0.80", power["supported"], np.ones(len(power))))
+    for name, part in grid[grid["network"] != "alarm"].groupby("network"):
+        mean = part[["posterior", "dimm", "em", "limit"]].mean()
+        rows += [{"guarantee": f"{name}: MAE over {solver}", "nominal": nominal, "realised": mean["posterior"] / mean[key], "repetitions": len(part)}
+                 for solver, key, nominal in (("DIMM's", "dimm", "<= 0.5"), ("EM's", "em", "< 1"), ("the limit's", "limit", "<= 1.3"))]
+        rows.append(ratio_row(f"{name}: 95 % interval of shares above the smallest detectable", ">= 0.93", part["above_covered"], part["above"]))
+    return pd.DataFrame(rows, columns=["guarantee", "nominal", "realised", "error", "repetitions", "cases"])
+
+# %% ../nbs/07a_calibration.ipynb #run-calibration
+def run_calibration(
+    out: str | Path = "results", # folder
+    repetitions: int = 20, # mixtures a cell
+    sbc_repetitions: int = 1000,
+) -> pd.DataFrame: # from `calibration_table`
+    "All of the above, about an hour on one core; writes posterior_grid.csv (taken up where it ended), posterior_sbc.csv and calibration.csv."
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    grid = run_cells("alarm", *GRID.values(), repetitions, out / "posterior_grid.csv")
+    for name, k in OTHERS.items(): grid = run_cells(name, (k,), (10_000,), repetitions, out / "posterior_grid.csv")
+    sbc, singles = run_sbc(repetitions=sbc_repetitions)
+    table = calibration_table(grid, sbc, singles, run_power())
+    histograms = sbc.groupby(["node", "state"], sort=False)["rank"].apply(lambda r: pd.Series(np.bincount(r * 20 // (DRAWS + 1), minlength=20))).unstack()
+    histograms.to_csv(out / "posterior_sbc.csv")
+    table.to_csv(out / "calibration.csv", index=False, float_format="%.4g")
+    return table
