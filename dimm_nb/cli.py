@@ -319,20 +319,23 @@ def networks_verb() -> None:
 @commands.command("learn")
 @click.argument("table", type=click.Path(path_type=Path))
 @click.option("--tiers", type=click.Path(path_type=Path), help="YAML with what is known: tiers, required, forbidden, max_parents, cuts, keep, leave_out.")
+@click.option("--graph", type=click.Path(path_type=Path), help="A graph that Tetrad saved, as text or JSON: only its tables are learned.")
 @click.option("--smoothing", type=click.FloatRange(0, min_open=True), help="Hits added to each row of a table. [default: 10]")
 @click.option("--other", is_flag=True, help="Give every feature a state (other), for values that are yet to come.")
 @click.option("--rows", type=click.IntRange(1), help="Rows to search the graph with. [default: 100000]")
 @click.option("--seed", **SEED)
 @click.option("--out", required=True, **OUT_FILE, help="BIF file for the network.")
-def learn_verb(table: Path, tiers: Path | None, out: Path, **options: float | None) -> None:
+def learn_verb(table: Path, tiers: Path | None, graph: Path | None, out: Path, **options: float | None) -> None:
     "A causal network from the rows of a stable period.\n\nTABLE is a Parquet, CSV or DuckDB file, a row a hit, a column a feature."
     from dimm_nb.learning import read_knowledge
+    from dimm_nb.tetrad import read_tetrad
 
     if out.resolve() == table.resolve():
         raise click.UsageError(f"--out would replace the table {str(table)!r}: name another file")
     given = {name: value for name, value in options.items() if value is not None}
-    known = [read_knowledge(tiers)] if tiers is not None else []
-    net = dimm_nb.learn_network(table, *known, **given, say=click.echo)
+    known = dimm_nb.Knowledge() if tiers is None else read_knowledge(tiers)
+    edges = None if graph is None else read_tetrad(graph).directed(known.tiers)
+    net = dimm_nb.learn_network(table, known, **given, edges=edges, say=click.echo)
     net.to_bif(out)
     click.echo(net)
 

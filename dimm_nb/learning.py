@@ -198,13 +198,15 @@ def learn_network(
     other: bool = False,  # whether every feature gets a state (other), for values that are yet to come
     rows: int = 100_000,  # how many rows to search the graph with; the tables take all
     seed: int = 0,
+    edges: Sequence[tuple[str, str]] | None = None,  # a graph that is known, cause first; None: search for one
     say: Callable[[str], object] = lambda line: None,  # told of each step
 ) -> CausalNetwork:
     "A causal network from a stable period and prior knowledge (section 4.2); raises ValueError for a table or knowledge that does not fit."
     say("reading the table")
     frame = categorize(table, knowledge, columns, other)
-    say(f"searching a graph over {len(frame.columns)} features with {min(len(frame), rows):,} of {len(frame):,} rows")
-    edges = learn_structure(frame, knowledge, rows, seed)
+    if edges is None:
+        say(f"searching a graph over {len(frame.columns)} features with {min(len(frame), rows):,} of {len(frame):,} rows")
+        edges = learn_structure(frame, knowledge, rows, seed)
     say(f"fitting tables to {len(edges)} edges")
     return fit_tables(frame, edges, smoothing)
 

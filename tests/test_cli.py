@@ -449,6 +449,16 @@ def test_learn_and_count(dimm, folder):
     assert status == 0 and "totals differ" in err
 
 
+def test_a_graph_of_tetrad_s_gets_tables(dimm, folder):
+    (folder / "stable.csv").write_text(SHOP)
+    (folder / "graph.txt").write_text("Graph Nodes:\nDevice;Cart\n\nGraph Edges:\n1. Cart --- Device\n")
+    (folder / "tiers.yaml").write_text("tiers: [[Device], [Cart]]\n")
+    assert dimm("learn stable.csv --graph graph.txt --tiers tiers.yaml --out net.bif")[0] == 0
+    assert dimm_nb.CausalNetwork.from_bif("net.bif").parents == ((), (0,))
+    status, out, err = dimm("learn stable.csv --graph graph.txt --out other.bif")
+    assert status == 1 and "1 edges have no direction, such as Cart --- Device" in err
+
+
 @pytest.mark.parametrize("line, words", [
     ("learn none.csv --out net.bif", ["none.csv", "no such file"]),
     ("learn stable.csv --tiers none.yaml --out net.bif", ["none.yaml"]),
