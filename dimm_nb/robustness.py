@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['NETWORKS', 'SCORED', 'ROWS', 'TRUE', 'OUTSIDE', 'EDGE', 'STABLE', 'FINE', 'EXPERIMENTS', 'quarter', 'score_network',
            'run_networks', 'compare_networks', 'draw_ranges', 'draw_networks', 'reestimated', 'without_edge',
-           'with_outsider', 'believing', 'wrong_problem', 'score_misspecified', 'run_misspecification',
+           'with_outsider', 'believing', 'wrong_problem', 'score_misspecified', 'run_misspecification', 'worst_last',
            'compare_misspecification', 'draw_misspecification', 'Experiment', 'count_compatible', 'experiment']
 
 # %% ../nbs/08f_robustness.ipynb #imports
@@ -73,6 +73,7 @@ def run_networks(
 def compare_networks(results: pd.DataFrame) -> pd.DataFrame: # index network, nodes, categories, n_interventions; columns metric × solver
     "Mean MAE and median processor seconds."
     by = {"index": ["network", "nodes", "categories", "n_interventions"], "columns": "solver", "sort": False}
+    results = results.sort_values("categories", kind="stable")
     tables = {"mae": results.pivot_table(values="mae", **by), "seconds": results[results.solver != "zero"].pivot_table(values="seconds", aggfunc="median", **by)}
     return pd.concat(tables, axis=1)
 
@@ -102,7 +103,7 @@ def draw_ranges(results: pd.DataFrame, by: str, xlabel: str) -> "Figure":
 
 def draw_networks(results: pd.DataFrame) -> "Figure":
     "MAE on each network."
-    table = results.assign(network=results.network + " (" + results.categories.astype(str) + ")")
+    table = results.assign(network=results.network + " (" + results.categories.astype(str) + ")").sort_values("categories", kind="stable")
     return draw_ranges(table, "network", "MAE (in brackets: categories $S$)")
 
 # %% ../nbs/08f_robustness.ipynb #wrong-networks
@@ -200,15 +201,21 @@ def run_misspecification(
     return run_cells(partial(score_misspecified, rows=rows, seed=seed), cells, values, settings, **how)
 
 
+def worst_last(results: pd.DataFrame) -> pd.DataFrame:
+    "Sorted: the truth, then the mistakes, tables from many rows first."
+    kinds = [TRUE, OUTSIDE, EDGE, *reversed(STABLE)]
+    return results.sort_values("kind", key=lambda kind: kind.map(kinds.index), kind="stable")
+
+
 def compare_misspecification(results: pd.DataFrame) -> pd.DataFrame: # index kind; columns mae and said × solver
     "Mean MAE, and the share of problems in which the solver said something."
-    by = {"index": "kind", "columns": "solver", "sort": False}
+    by, results = {"index": "kind", "columns": "solver", "sort": False}, worst_last(results)
     return pd.concat({"mae": results.pivot_table(values="mae", **by), "said": results[results.solver != "zero"].pivot_table(values="said", **by)}, axis=1)
 
 
 def draw_misspecification(results: pd.DataFrame) -> "Figure":
     "MAE under each mistake."
-    return draw_ranges(results, "kind", "MAE")
+    return draw_ranges(worst_last(results), "kind", "MAE")
 
 # %% ../nbs/08f_robustness.ipynb #experiment
 @dataclass(frozen=True)
@@ -252,8 +259,8 @@ def experiment(
     folder, this = Path(folder), EXPERIMENTS[name]
     folder.mkdir(parents=True, exist_ok=True)
     stem, command = name + "-quick" * quick, f"dimm experiment {name}{' --quick' * quick} --seed {seed}{f' --repetitions {repetitions}' if repetitions else ''}"
-    say(this.question)
     results = this.run(quick, seed=seed, repetitions=repetitions, out=folder / f"{stem}.csv", n_jobs=n_jobs, progress=progress, command=command)
+    say(this.question)
     with pd.option_context("display.width", 200, "display.max_columns", None, "display.max_rows", None, "display.float_format", "{:.3g}".format):
         for compare in this.compare: say(f"\n{compare(results)}")
     part = folder / f".{stem}.png.part"

@@ -248,7 +248,7 @@ def run_choice(
     **how: object, # out, n_jobs, progress, command of `run_cells`
 ) -> pd.DataFrame:
     "`choose_lambda` against hindsight."
-    sizes = dict(n_interventions=[5], rows=[1_000]) if quick else dict(n_interventions=[5, 17, 68], rows=[1_000, 10_000, 100_000, 1_000_000])
+    sizes = dict(n_interventions=[5], rows=[1_000]) if quick else dict(n_interventions=[5, 17, 68], rows=[1_000, 10_000, 100_000])
     cells = grid(**sizes, repetition=range(repetitions or (1 if quick else 5)))
     values = ["chosen", "best", "mae_chosen", "mae_paper", "mae_best", "mae_pilot"]
     return run_cells(partial(score_choice, seed=seed), cells, values, settings_of(["alarm"], experiment="choice", seed=seed, lambdas=LAMBDAS), **how)
