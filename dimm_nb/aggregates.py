@@ -5,15 +5,16 @@
 # %% auto #0
 __all__ = ['MISSING', 'OTHER', 'NOTHING', 'BUCKETS', 'KINDS', 'COLUMNS', 'place_value', 'known_values', 'bin_labels',
            'cut_points', 'binned', 'text_of', 'check_columns', 'frame_values', 'sql_text', 'sql_binned', 'sql_values',
-           'fetched', 'table_values', 'file_kind', 'open_table', 'unreadable', 'database_table', 'check_header',
-           'tally', 'left_over', 'tallied_marginals', 'count_values', 'count_categories', 'report_lines',
-           'report_count', 'read_report', 'check_totals', 'count_report']
+           'unbothered', 'fetched', 'table_values', 'file_kind', 'open_table', 'unreadable', 'database_table',
+           'check_header', 'tally', 'left_over', 'tallied_marginals', 'count_values', 'count_categories',
+           'report_lines', 'report_count', 'read_report', 'check_totals', 'count_report']
 
 # %% ../nbs/08b_aggregates.ipynb #imports
 import csv
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
 from tempfile import gettempdir
@@ -155,10 +156,17 @@ def sql_values(table: "ir.Table", net: CausalNetwork) -> "ir.Table":  # columns 
     return out.select("position", "known", "count", "kinds", value=ibis.coalesce(out.kept, out.example))
 
 
-def fetched(query: "ir.Table") -> pd.DataFrame:
-    "A query's rows; without what ibis makes pandas 3 say on the way."
+@contextmanager
+def unbothered() -> Iterator[None]:
+    "Without what ibis makes pandas 3 and DuckDB 2 say of their own future."
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*infer_string")
+        warnings.filterwarnings("ignore", message=".*(infer_string|fetch_arrow_table)")
+        yield
+
+
+def fetched(query: "ir.Table") -> pd.DataFrame:
+    "A query's rows."
+    with unbothered():
         return query.to_pandas()
 
 
@@ -199,14 +207,15 @@ def open_table(
     path = Path(path)
     kind = file_kind(path)
     try:
-        if kind == "database":
-            return database_table(ibis.duckdb.connect(path, read_only=True), path, name)
-        connection = ibis.duckdb.connect(temp_directory=gettempdir())
-        if kind == "Parquet":
-            return connection.read_parquet(str(path / "**/*.parquet") if path.is_dir() else str(path))
-        check_header(path)
-        lines = connection.read_csv(str(path), all_varchar=True, header=True, quote='"')
-        return connection.create_table("lines", lines, temp=True)  # parsed once, not once a column; DuckDB moves to disk what memory does not hold
+        with unbothered():
+            if kind == "database":
+                return database_table(ibis.duckdb.connect(path, read_only=True), path, name)
+            connection = ibis.duckdb.connect(temp_directory=gettempdir())
+            if kind == "Parquet":
+                return connection.read_parquet(str(path / "**/*.parquet") if path.is_dir() else str(path))
+            check_header(path)
+            lines = connection.read_csv(str(path), all_varchar=True, header=True, quote='"')
+            return connection.create_table("lines", lines, temp=True)  # parsed once, not once a column; DuckDB moves to disk what memory does not hold
     except duckdb.Error as error:
         raise unreadable(path, kind, error) from error
 
