@@ -103,14 +103,15 @@ def checked(s: Settings) -> Settings:
     "The settings themselves; raises SettingError that names the control to mend."
     net, _ = world(s)
     most = len(net.index) - len(net.names)
+    whole = lambda value, low, high: low <= value <= high and value % 1 == 0
     for control, fits, expected in (
-        ("n_interventions", s.n_interventions in range(most + 1), f"a whole number from 0 to {most}: Assumption 1 leaves out a state a node"),
+        ("n_interventions", whole(s.n_interventions, 0, most), f"a whole number from 0 to {most}: Assumption 1 leaves out a state a node"),
         ("base_weight", 0 <= s.base_weight < 1, "π_φ, from 0 to below 1"),
-        ("rows", s.rows == np.inf or s.rows in range(1, max(GRID) + 1), f"a whole number from 1 to {max(GRID):,}"),
+        ("rows", s.rows == np.inf or whole(s.rows, 1, max(GRID)), f"a whole number from 1 to {max(GRID):,}"),
         ("lam", 0 <= s.lam <= 10, "λ, from 0 to 10"),
         ("eps", 0 < s.eps <= 1, "ε, above 0 and at most 1"),
         ("solver", s.solver in SOLVERS.values(), f"one of {', '.join(SOLVERS.values())}"),
-        ("seed", s.seed in range(2**32), "a whole number from 0 to below 2^32"),
+        ("seed", whole(s.seed, 0, 2**32 - 1), "a whole number from 0 to below 2^32"),
     ):
         if not fits: raise SettingError(control, f"{control} must be {expected}; it is {getattr(s, control)!r}")
     if s.rows == np.inf and s.solver in ("em", "posterior"):

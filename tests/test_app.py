@@ -269,6 +269,7 @@ def test_the_chapter_works_in_jupyterlab(browser, tmp_path):
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.set_default_timeout(90_000)
         page.goto(f"http://127.0.0.1:{port}/lab/tree/try.ipynb?token=t")
+        page.get_by_text("| Idle").wait_for()  # its kernel is there
         page.locator(".jp-Notebook .jp-CodeCell").first.click()
         page.keyboard.press("Shift+Enter")
         page.get_by_text("MABRE").wait_for()
