@@ -102,10 +102,10 @@ def draw_waterfall(
         style = {"color": "0.75"} if name == REST else {"color": "#0072B2"} if step >= 0 else {"facecolor": "#E69F00", "hatch": "///", "edgecolor": "white"}
         ax.barh(k, step, left=level[k - 1], height=0.6, **style)
         ax.vlines(level[k - 1], k - 1.3 if k > 1 else 0, k + 0.3, color="0.4", lw=0.8)
-        ax.text(max(level[k - 1], level[k]) + 0.02 * reach, k, points(step / 100), va="center", fontsize=9)
+        ax.annotate(points(step / 100), (max(level[k - 1], level[k]), k), (4, 0), textcoords="offset points", va="center", fontsize=9)
     ax.vlines(end, len(parts) - 0.3, len(parts) + 1, color="0.4", lw=0.8)
     for k, value in ((0, start), (len(parts) + 1, end)):
-        ax.text(value + 0.04 * reach, k, percent(value / 100), va="center", fontsize=9, weight="bold")
+        ax.annotate(percent(value / 100), (value, k), (8, 0), textcoords="offset points", va="center", fontsize=9, weight="bold")
     names = ["stable period", *(label_of(name) for name in parts.index), "observed"]
     ax.set_yticks(range(len(names)), names, parse_math=False)
     ax.set(xlim=(level.min() - 0.05 * reach, level.max() + 0.25 * reach), ylim=(len(names) - 0.4, -0.6))
