@@ -36,12 +36,9 @@ def read_network(
     name: str,  # "alarm", "asia", …; or the path of a BIF file, plain or gzipped
 ) -> "CausalNetwork":
     "A packaged network or one from a file; raises ValueError for what is neither, OSError for an unreadable file."
-    from dimm_nb.network import packaged_files
+    from dimm_nb.reading import as_network
 
-    is_path = name.endswith((".bif", ".bif.gz")) or os.sep in name or Path(name).exists()
-    if is_path and name not in packaged_files():
-        return dimm_nb.CausalNetwork.from_bif(name)
-    return dimm_nb.load_network(name)
+    return as_network(name)
 
 # %% ../nbs/12_cli.ipynb #simulate
 def simulate(
