@@ -12,7 +12,7 @@ __all__ = ['NOT_ASSESSED', 'METHODS', 'FEW_ROWS', 'MOST_RANGES', 'LARGEST_PROGRA
 import json
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ import pandas as pd
 
 from .credit import Metric, contributions, credit, first_moved, intervention_text, metric_label, moved, p_text, percent
 from .em import fit_em
-from .exact import solve_exact
+from .exact import InconsistentMarginals, solve_exact
 from .dimm import solve_dimm
 from .mixture import Marginals, Mixture, write_table
 from .network import CausalNetwork, write_whole
@@ -78,7 +78,10 @@ def by_dimm(problem: Problem) -> Estimate:
 
 def by_exact(problem: Problem) -> Estimate:
     "Theorem 1, chapter 04; raises ValueError for counts that no mixture has exactly."
-    result = solve_exact(problem.oracle, problem.marginals)
+    try:
+        result = solve_exact(problem.oracle, problem.marginals)
+    except InconsistentMarginals as error:
+        raise ValueError(f"the method 'exact' finds no mixture with these marginals; take method='posterior' or 'dimm'. {error}") from error
     return point_estimate(result.mixture, problem.oracle.interventions, "exact", result.message)
 
 
@@ -341,7 +344,7 @@ def attribute(
     before = None if baseline is None else read_period(net, baseline, totals)
     if before is not None and method == "em":
         raise ValueError("the method 'em' compares rows with the network itself: leave the baseline out, or take another method")
-    interventions = None if interventions is None else list(interventions)
+    interventions = list(interventions) if isinstance(interventions, Iterator) else interventions
     oracle = Oracle.from_network(net, interventions)
     seen = carried(reading.marginals, before and before.marginals, oracle)
     problem = Problem(net, oracle, seen, reading.codes, interventions, level, seed, shared_rows)

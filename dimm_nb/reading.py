@@ -16,7 +16,9 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from difflib import get_close_matches
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,7 +83,7 @@ def read_number(
 ) -> tuple[float, bool]:  # the number (nan if it is none), and whether it carries a percent sign
     "A number as people write it; raises ValueError where it could mean two things."
     if not isinstance(text, str):
-        return (np.nan if isinstance(text, (bool, np.bool_)) or text is None else float(pd.to_numeric(text, errors="coerce"))), False
+        return (float(text) if isinstance(text, (Real, Decimal)) and not isinstance(text, (bool, np.bool_)) else np.nan), False
     plain = text.strip()
     percent, plain = plain.endswith("%"), plain.removesuffix("%").strip()
     if GROUPED.fullmatch(plain):
@@ -230,7 +232,7 @@ def from_percentages(
         n[j] = _total(name, totals)
         whole = next((whole for whole in (1, 100) if abs(numbers[s].sum() / whole - 1) <= 0.01), None)
         if whole is None:
-            raise ValueError(f"node {name!r}: its percentages sum to {numbers[s].sum():g}, not to 100 (shares: to 1): give the missing state")
+            raise ValueError(f"node {name!r}: its percentages sum to {numbers[s].sum():g}, not to 100 (shares: to 1): give the missing state, or leave totals out if these are counts")
         p[s] = numbers[s] / whole
     step = rounding_step(p)
     worth = 1 / (1 / n + step**2 / 3)

@@ -143,6 +143,10 @@ def test_exact_marginals_are_explained_exactly():
     ({"metric": 3}, ["one node"]),
     ({"totals": 0}, ["total"]),
     ({"interventions": [{"smoke": "maybe"}]}, ["maybe"]),
+    ({"interventions": "smoke"}, ["list"]),
+    ({"interventions": {"smoke": "yes"}}, ["list"]),
+    ({"interventions": []}, ["empty"]),
+    ({"method": "exact"}, ["posterior"]),
     ({"baseline": {}}, ["empty"]),
     ({"baseline": "nowhere.csv"}, ["nowhere.csv"]),
 ])
@@ -283,6 +287,20 @@ def test_what_is_no_text_is_refused(tmp_path):
         (tmp_path / "report.csv").write_bytes(data)
         with pytest.raises(ValueError, match="UTF-8"):
             read_period(ASIA, tmp_path / "report.csv")
+
+
+@pytest.mark.parametrize("count", [None, True, [3], 3j, "", np.nan, pd.NA, -1, 1.5, np.inf, "1.234", {}, b"3"])
+def test_what_is_no_count_is_refused(count):
+    with pytest.raises(ValueError, match="'tub'|1234"):
+        read_period(ASIA, COUNTS | {"tub": {"yes": count, "no": 3}})
+
+
+@pytest.mark.parametrize("counts", [None, 3, "", [1, 2], np.zeros(8, int), np.zeros((3, 8)), np.zeros((0, 8), int), np.full((2, 8), 9), pd.DataFrame(), {}, {"tub": 3},
+                                    {("tub", "yes"): 3}, pd.Series([1, 2]), pd.Series(dtype=float), lambda: 3])
+def test_what_is_no_period_is_refused(counts):
+    with pytest.raises((ValueError, OSError)) as error:
+        read_period(ASIA, counts)
+    assert str(error.value)
 
 
 def test_percentages_with_totals_are_read():
