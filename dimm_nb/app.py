@@ -89,7 +89,7 @@ def shown_report(
 ) -> str: # HTML: a link that saves it, and a frame that may run no scripts
     "A report inside the page."
     data = base64.b64encode(report.encode()).decode()
-    return (f'<p><a download="attribution.html" href="data:text/html;base64,{data}">Save this report</a></p>'
+    return (f'<p><a style="text-decoration:underline" download="attribution.html" href="data:text/html;base64,{data}">Save this report</a></p>'
             f'<iframe sandbox title="attribution report" style="width:100%;height:900px;border:1px solid #ccc" srcdoc="{html.escape(report)}"></iframe>')
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-WIDTH, HEIGHT = 1000, 1000
+WIDTH, HEIGHT = 1000, 1060
 MOVES = (("λ", "0.05"), ("λ", "0.02"), ("λ", "0.01"), ("N", "31623"), ("N", "100000"), ("N", "1000000"))  # what the animation types
 
 
