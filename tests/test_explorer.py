@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dimm_nb.cli import main
 from dimm_nb.explorer import Explorer, Job, explore, numbers_html
 from dimm_nb.live import Number, alert, live, picture, read_number, spelled
 from dimm_nb.network import CausalNetwork, random_network
@@ -166,3 +167,14 @@ def test_a_change_cancels_the_solver_that_runs():
     assert not process.is_alive()
     page.settle()
     assert "shown: DIMM, conic" in page.note.value
+
+
+# the command
+
+
+@pytest.mark.parametrize("words, said", [(["app", "alram"], "did you mean 'alarm'?"), (["app", "munin1"], "a page takes up to 500"),
+                                         (["app", "--port", "0"], "--port"), (["app", "--kernels", "0"], "--kernels")])
+def test_dimm_app_refuses_in_one_line(words, said, capsys):
+    assert main(words) != 0
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1
