@@ -325,7 +325,7 @@ ROW = {  # the cells that are made again, of the solver that matters most there
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_a_row_of_the_committed_results_is_made_again(name):
     results, head = read_results(RESULTS / f"{name}.csv")
-    row = results.query(ROW[name]).iloc[0].to_dict()
+    (row,) = results.query(ROW[name])[:1].to_dict("records")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         (again,) = AGAIN[name](row, head["settings"]["seed"])
