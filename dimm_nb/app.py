@@ -157,7 +157,7 @@ class AttributionPanel(widgets.VBox):
         self.bif, self.counts = upload_row("Network (.bif)", ".bif,.gz"), upload_row("Counts (.csv)", ".csv,.txt")
         self.method = widgets.Dropdown(options={"with intervals (posterior)": "posterior", "shares only (DIMM)": "dimm"}, description="method", style=style)
         self.run, self.report = widgets.Button(description="Attribute", button_style="primary"), widgets.HTML(layout={"width": "100%"})
-        note = widgets.HTML("<p>Counts: a CSV file with the columns node, state, count. Files are read in memory, and nothing is kept.</p>")
+        note = widgets.HTML("<p>Counts: a CSV file with the columns node, state, count. Files are read once, and nothing is kept.</p>")
         super().__init__([note, self.network, self.bif, self.counts, self.method, self.run, self.report])
         self._thread = threading.Thread()
         self.run.on_click(lambda _: self.start())

@@ -77,7 +77,7 @@ def visit(browser, address):
     page, errors = context.new_page(), []
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.set_default_timeout(90_000)
+    page.set_default_timeout(180_000)
     while page.goto(address).status == 503:  # pages that were left are still ending
         page.wait_for_timeout(500)
     page.get_by_text("MABRE").wait_for()
@@ -267,7 +267,7 @@ def test_the_chapter_works_in_jupyterlab(browser, tmp_path):
         context = browser.new_context(viewport={"width": 1400, "height": 1000})
         page, errors = context.new_page(), []
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.set_default_timeout(90_000)
+        page.set_default_timeout(180_000)
         page.goto(f"http://127.0.0.1:{port}/lab/tree/try.ipynb?token=t")
         page.get_by_text("| Idle").wait_for()  # its kernel is there
         page.locator(".jp-Notebook .jp-CodeCell").first.click()

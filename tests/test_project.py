@@ -194,6 +194,17 @@ def test_an_unclean_notebook_is_found(project, options, complaint):
     assert any(complaint in line for line in check_notebooks.unclean(project / "nbs"))
 
 
+def test_a_saved_widget_is_found_and_cleared(project):
+    path = project / "nbs" / "00_one.ipynb"
+    notebook = json.loads(path.read_text())
+    shown = {"output_type": "display_data", "metadata": {}, "data": {check_notebooks.WIDGET: {"model_id": "1"}, "text/plain": ["VBox()"]}}
+    notebook["cells"][-1]["outputs"].append(shown)
+    path.write_text(json.dumps(notebook, indent=1, sort_keys=True) + "\n")
+    assert any("shows a widget" in line for line in check_notebooks.unclean(project / "nbs"))
+    assert check_notebooks.main(project, clear=True) == 0
+    assert len(json.loads(path.read_text())["cells"][-1]["outputs"]) == 1
+
+
 @pytest.mark.parametrize("source", ["x = = 1", "raise ValueError('no')", "assert False"])
 def test_a_broken_notebook_fails(project, source):
     write_notebook(project / "nbs" / "00_one.ipynb", source)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nbdev.clean import clean_nb
 
+WIDGET = "application/vnd.jupyter.widget-view+json"
 HAND_WRITTEN = {"__init__.py"}
 FOLDING = ["tags", "jupyter"]  # metadata of cells that is kept, as in settings.ini: how exercises fold their solutions
 PLACE = re.compile(r"(?<![\w.:/-])/(?:home|root|tmp|usr|opt|work|Users)/[\w.-]+/")  # where something lies on one person's machine
@@ -33,8 +34,8 @@ def cell_problems(cell: dict) -> list[str]:
     only_imports = all(re.match(r"#|import |from |$", line) for line in source.splitlines())
     checks = {
         "is saved with an error in its output": any(output["output_type"] == "error" for output in outputs),
-        "shows a widget that lived only as long as its kernel; clear that output, and show a figure beside it": any(
-            "application/vnd.jupyter.widget-view+json" in output.get("data", {}) for output in outputs),
+        "shows a widget that lived only as long as its kernel; run make export, which clears it": any(
+            WIDGET in output.get("data", {}) for output in outputs),
         "holds imports and other code; give the imports a cell of their own": mixes_imports(source),
         "is slow and saved without outputs: nobody else will run it; run it and save it again": slow and not outputs and not only_imports,
         "shows a path of the machine it ran on; silence that warning, or show less": PLACE.search(json.dumps([
@@ -62,6 +63,16 @@ def unclean(nbs: Path) -> list[str]:
     return found
 
 
+def clear_widgets(nbs: Path) -> None:
+    "Drop outputs that show a widget: saved, it is only a line that says it is gone."
+    for path in sorted(nbs.glob("*.ipynb")):
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        for cell in notebook["cells"]:
+            if any(WIDGET in output.get("data", {}) for output in cell.get("outputs", [])):
+                cell["outputs"] = [output for output in cell["outputs"] if WIDGET not in output.get("data", {})]
+                path.write_text(json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
 def stale(root: Path, package: str = "dimm_nb") -> list[str]:
     "Modules that differ from what the notebooks export, or that no notebook exports; untracked files count."
     with tempfile.TemporaryDirectory() as scratch:
@@ -84,11 +95,13 @@ def stale(root: Path, package: str = "dimm_nb") -> list[str]:
     return found
 
 
-def main(root: Path = Path(__file__).resolve().parent.parent) -> int:
+def main(root: Path = Path(__file__).resolve().parent.parent, clear: bool = False) -> int:
+    if clear:
+        clear_widgets(root / "nbs")
     problems = unclean(root / "nbs") + stale(root)
     print("\n".join(problems) or "notebooks are clean, and the modules are what they export")
     return bool(problems)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(clear="--clear" in sys.argv[1:]))
