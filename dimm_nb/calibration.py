@@ -213,7 +213,7 @@ def ratio_row(
     error = np.sqrt(((part - value * whole) ** 2).sum()) / max(whole.sum(), 1)
     return {"guarantee": what, "nominal": nominal, "realised": value, "error": error, "repetitions": len(part), "cases": int(whole.sum())}
 
-
+# %% ../nbs/07a_calibration.ipynb #prior-rows
 def prior_rows(
     sbc: pd.DataFrame, # from `run_sbc`
     singles: pd.DataFrame, # from `run_sbc`
@@ -234,7 +234,7 @@ def prior_rows(
             one("prior: goodness-of-fit p below 0.01", "<= 0.01", singles["p_value"] < .01),
             one("prior: chains disagree (R-hat above 1.05)", "0", singles["r_hat"] > 1.05)]
 
-
+# %% ../nbs/07a_calibration.ipynb #grid-rows
 def grid_rows(
     grid: pd.DataFrame, # ALARM's, from `run_cells`
 ) -> list[dict[str, object]]:
@@ -254,7 +254,7 @@ def grid_rows(
             ratio_row("ALARM: did not happen, of those called not supported", ">= 0.95", grid["not_supported_right"], grid["not_supported"]),
             ratio_row("ALARM: goodness-of-fit p below 0.01", "<= 0.01", grid["p_value"] < .01, np.ones(len(grid)))]
 
-
+# %% ../nbs/07a_calibration.ipynb #calibration-table
 def calibration_table(
     grid: pd.DataFrame, # from `run_cells`, all networks
     sbc: pd.DataFrame,
