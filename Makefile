@@ -103,6 +103,7 @@ lab: $(TOOLS)
 export: $(TOOLS)
 	@$(BIN)/nbdev_export
 	@$(BIN)/nbdev_clean
+	@$(BIN)/python tools/check_notebooks.py --clear >/dev/null || true  # what is wrong, make test will say
 	@$(BIN)/python tools/build_readme.py
 
 clean:
