@@ -92,10 +92,11 @@ app: $(TOOLS)
 docs: $(TOOLS)
 	@$(BIN)/python tools/build_docs.py
 
+EXPERIMENTS := table1 figure1 time lambda choice networks misspecification
 # Interrupted, it goes on where it was; finished, it starts anew
 experiments: $(TOOLS)
-	@for name in table1 figure1 time lambda choice networks misspecification; do $(QUIET) $(BIN)/dimm experiment $$name --out experiments || exit; done
-	@mv experiments/*.csv results/experiments/
+	@for name in $(EXPERIMENTS); do $(QUIET) $(BIN)/dimm experiment $$name --out experiments || exit; done
+	@mv $(EXPERIMENTS:%=experiments/%.csv) results/experiments/
 
 lab: $(TOOLS)
 	@$(BIN)/jupyter lab nbs
