@@ -66,6 +66,6 @@ def test_links_out_of_the_chapters_lead_to_the_repository():
 
 def test_binder_installs_what_the_chapters_need():
     lines = [line for line in (ROOT / ".binder" / "requirements.txt").read_text().splitlines() if not line.startswith("#")]
-    assert lines == [".[app]", "jupyterlab>=4"]
+    assert lines == [".[app]", "jupyterlab>=4", "fastcore<2"]
     done = subprocess.run([sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--no-deps", "--no-build-isolation", "."], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
