@@ -19,7 +19,6 @@ import pandas as pd
 from .aggregates import count_categories
 from .dimm import solve_dimm
 from .em import fit_em
-from .exact import solve_exact
 from .learning import Knowledge
 from .mixture import Marginals, Mixture, mae, mse
 from .network import CausalNetwork
@@ -56,7 +55,6 @@ def agreement(
 
 # %% ../nbs/09_ecommerce.ipynb #evaluate
 METHODS: Mapping[str, Callable] = {
-    "exact": lambda net, oracle, seen, frame, seed: solve_exact(oracle, seen, check=False),
     "dimm": lambda net, oracle, seen, frame, seed: solve_dimm(oracle, seen),
     "dimm, λ=0.01": lambda net, oracle, seen, frame, seed: solve_dimm(oracle, seen, lam=0.01),
     "posterior": lambda net, oracle, seen, frame, seed: fit_posterior(net, seen, seed, oracle=oracle),

@@ -72,19 +72,19 @@ def test_shifts_are_matched_by_label():
 
 def test_evaluation_holds_every_method_against_the_truth_and_em(small):
     learned = learn_network(small.stable)
-    table = evaluate(small, {"true": small.network, "learned": learned}, [2_000, 20_000], ("exact", "dimm", "posterior", "em"))
-    assert len(table) == 2 * 2 * (4 + 3) and set(table[table.against == "EM"].method) == {"exact", "dimm", "posterior"}
+    table = evaluate(small, {"true": small.network, "learned": learned}, [2_000, 20_000], ("dimm", "posterior", "em"))
+    assert len(table) == 2 * 2 * (3 + 2) and set(table[table.against == "EM"].method) == {"dimm", "posterior"}
     best = table[(table.against == "truth") & (table.rows == 20_000)].set_index(["network", "method"])
     assert (best["right"].loc["true"] == 2).all() and best.loc[("true", "posterior"), "found"] == 2
     assert (table.seconds > 0).all()
 
 
 def test_answers_take_rows_and_known_methods_only(small):
-    with pytest.raises(ValueError, match="no method 'guess': choose from exact, dimm"):
+    with pytest.raises(ValueError, match="no method 'guess': choose from dimm, "):
         answers(small.network, small.deviating, ["guess"])
     with pytest.raises(ValueError, match="no column 'Visitor'"):
         answers(small.network, small.deviating.drop(columns="Visitor"), ["dimm"])
-    assert set(answers(small.network, small.deviating[:500], list(METHODS)[:2])) == {"exact", "dimm"}
+    assert set(answers(small.network, small.deviating[:500], list(METHODS)[:2])) == {"dimm", "dimm, λ=0.01"}
 
 
 def test_variation_by_hand_and_by_chance():
