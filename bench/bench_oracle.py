@@ -1,11 +1,11 @@
 """The whole oracle against cut networks queried with pgmpy and pyAgrum: `python bench/bench_oracle.py`, or `rows()` from bench/run.py."""
-import time
 import tracemalloc
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
+from common import timed
 from dimm_nb.network import CausalNetwork, load_network
 from dimm_nb.oracle import Oracle
 
@@ -16,13 +16,6 @@ PEER_SAMPLE = {"andes": 4}  # pgmpy: time this many interventions, and scale; ab
 def fresh(net: CausalNetwork) -> CausalNetwork:
     "A copy that has computed nothing yet: neither its index nor its order."
     return CausalNetwork(net.names, net.states, net.parents, net.cpts)
-
-
-def timed(peer: Callable, *args) -> tuple:
-    "What is answered, and the seconds it takes."
-    start = time.perf_counter()
-    answer = peer(*args)
-    return answer, time.perf_counter() - start
 
 
 def our_seconds(net: CausalNetwork, repeat: int = 10) -> float:
@@ -53,6 +46,7 @@ def pgmpy_rows(net: CausalNetwork, interventions: list[tuple[str, str]]) -> np.n
 def pyagrum_rows(net: CausalNetwork) -> np.ndarray:
     "Marginals under every intervention: one cut network a node, LazyPropagation, its evidence changed."
     import pyagrum as gum
+    gum.setNumberOfThreads(1)  # like everybody
     out = []
     for i in range(len(net.names)):
         cut, bn = net.do({net.names[i]: net.states[i][0]}), gum.BayesNet()

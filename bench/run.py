@@ -1,6 +1,6 @@
 """Speed and memory beside other libraries: `make bench`, or `python bench/run.py [--quick] [--out FILE] [name ...]`.
 
-Everything is measured side by side in this run. The table goes to bench/results.csv, which a chapter shows; --quick tries each
+Everything is measured side by side in this run, in processor seconds of one thread. The table goes to bench/results.csv, which a chapter shows; --quick tries each
 benchmark on a small problem, in seconds, and writes nothing unless told."""
 import argparse
 import importlib
