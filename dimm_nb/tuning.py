@@ -270,6 +270,6 @@ def draw_choice(results: pd.DataFrame) -> "Figure":
         ax.scatter(cell.mae_paper / cell.mae_best, cell.mae_chosen / cell.mae_best, s=26, color=colour, marker=marker, alpha=.7, label=f"$N_{{ivn}}$ = {n}")
     top = 1.1 * max(ax.get_xlim()[1], ax.get_ylim()[1])
     ax.plot([1, top], [1, top], color="0.6", lw=1, zorder=0)
-    ax.set(xscale="log", yscale="log", xlim=(.95, top), ylim=(.95, top), xlabel="MAE at λ = 0.1 over MAE in hindsight", ylabel="MAE at the chosen λ over MAE in hindsight")
-    ax.legend(frameon=False, title="below the line, choosing was better")
+    ax.set(xlim=(.95, top), ylim=(.95, top), xlabel="MAE at λ = 0.1 over MAE in hindsight", ylabel="MAE at the chosen λ over MAE in hindsight")
+    ax.legend(frameon=False, loc="upper left", title="below the line, choosing was better")
     return figure
