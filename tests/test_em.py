@@ -122,7 +122,9 @@ def test_answer_is_canonical(seed):
     pd.testing.assert_series_equal(canonical(net, Mixture(fit.weights)).weights, fit.mixture.weights)
 
 
-def test_curvature_is_minus_the_hessian():
+@pytest.mark.parametrize("cost", [0, np.inf])  # sparse blocks, dense blocks
+def test_curvature_is_minus_the_hessian(cost, monkeypatch):
+    monkeypatch.setattr("dimm_nb.em.SPARSE_COST", cost)
     net = random_network(3, 3, 2, 4)
     codes = samples(net, 4)
     first, group = distinct_rows(codes, net.sizes)
