@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from .detect import SURE, detectable_shares, information_left, look_alikes
 from .evidence import Evidence, evidence_at, gather_evidence
@@ -137,7 +137,7 @@ def goodness_of_fit(
     "Twice the mean tail probability of the misfit, over posterior draws."
     shares = draws.share.reshape(-1, draws.share.shape[-1])
     shares = shares[::max(1, len(shares) // 400)]
-    return float(min(1.0, 2 * chi2.sf(evidence.misfit(shares), len(evidence.target)).mean()))
+    return float(min(1.0, 2 * chdtrc(len(evidence.target), evidence.misfit(shares)).mean()))
 
 
 def verdicts(

@@ -10,8 +10,10 @@ __all__ = ['OCCURS', 'ROOT2', 'ROOT2PI', 'Problem', 'State', 'Move', 'MOVES', 'P
 
 # %% ../nbs/06c_sampler.ipynb #imports
 import math
+import os
 from collections import namedtuple
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,8 +73,8 @@ def compiled(
     function: Callable,
 ) -> Callable:
     "Machine code, kept for the next process where there is a place to keep it."
-    try: return njit(cache=True, error_model="numpy")(function)
-    except RuntimeError: return njit(error_model="numpy")(function)  # no directory to cache in can be written
+    try: return njit(cache=True, nogil=True, error_model="numpy")(function)
+    except RuntimeError: return njit(nogil=True, error_model="numpy")(function)  # no directory to cache in can be written
 
 # %% ../nbs/06c_sampler.ipynb #log-integral
 ROOT2, ROOT2PI = math.sqrt(2.0), math.sqrt(2.0 * math.pi)
@@ -420,12 +422,11 @@ def run_chains(
     warmup: int = 300,
     rng: np.random.Generator | int = 0,
 ) -> Draws:
-    "Chains from different starts, each with its own stream of random numbers."
+    "Chains from different starts, side by side; each has its own stream of random numbers, so that the number of cores changes nothing."
     streams = np.random.default_rng(rng).spawn(chains)
-    runs = []
-    for i, stream in enumerate(streams):
-        start = pilot if i % 2 == 0 else np.where(stream.random(len(pilot)) < .5, pilot, 0.0)
-        runs.append(run_chain(problem, start, prior, sweeps, warmup, stream))
+    starts = [pilot if i % 2 == 0 else np.where(stream.random(len(pilot)) < .5, pilot, 0.0) for i, stream in enumerate(streams)]
+    with ThreadPoolExecutor(min(chains, os.cpu_count() or 1)) as pool:
+        runs = list(pool.map(lambda start, stream: run_chain(problem, start, prior, sweeps, warmup, stream), starts, streams))
     *parts, tally = zip(*runs)
     moves = pd.DataFrame(sum(tally), index=pd.Index(MOVES, name="step"), columns=["steps", "changes"])
     return Draws(*(np.array(part) for part in parts), moves)
