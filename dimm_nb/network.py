@@ -251,8 +251,12 @@ def cut(
     parents, cpts = list(net.parents), list(net.cpts)
     for node, state in forced.items():
         j, k = net.position(node, state)
-        parents[j], cpts[j] = (), np.eye(net.sizes[j])[k]
-    return CausalNetwork(net.names, net.states, tuple(parents), tuple(cpts))
+        parents[j], cpts[j] = (), np.eye(1, net.sizes[j], k)[0]
+        cpts[j].setflags(write=False)
+    out = object.__new__(CausalNetwork)  # as valid as the network it is cut from: nothing to check again
+    for field, value in zip(("names", "states", "parents", "cpts"), (net.names, net.states, tuple(parents), tuple(cpts))):
+        object.__setattr__(out, field, value)
+    return out
 
 # %% ../nbs/01_network.ipynb #random-network
 def random_network(
