@@ -130,11 +130,11 @@ def score(
     n_starts: int = N_STARTS, # slsqp only
 ) -> dict: # a row's values, and what the solver said: its status and its warnings
     "Solve one problem with one solver, and compare with the truth."
-    start = time.thread_time()
+    start = time.process_time()
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         answer = SOLVERS[solver](problem, n_starts)
-    seconds = time.thread_time() - start
+    seconds = time.process_time() - start
     truth, estimate = problem.truth, answer.mixture
     return {"mse": mse(truth, estimate), "mae": mae(truth, estimate), "mabre": max_abs_error(truth, estimate),
             "delta": objective_gap(problem.oracle, problem.marginals, truth, estimate, LAM), "seconds": seconds,

@@ -59,11 +59,11 @@ def score_network(
 def run_networks(
     quick: bool = False,
     seed: int = 0,
-    repetitions: int | None = None, # None: 10, and 2 if quick
+    repetitions: int | None = None, # None: 20, and 2 if quick
     **how: object, # out, n_jobs, progress, command of `run_cells`
 ) -> pd.DataFrame:
     "Every solver but SLSQP on eight networks."
-    networks, rows, usual = (NETWORKS[:2], 1_000, 2) if quick else (NETWORKS, ROWS, 10)
+    networks, rows, usual = (NETWORKS[:2], 1_000, 2) if quick else (NETWORKS, ROWS, 20)
     cells = grid(network=networks, repetition=range(repetitions or usual), solver=SCORED)
     values = ["nodes", "categories", "n_interventions", "mse", "mae", "mabre", "delta", "seconds", "iterations"]
     settings = settings_of(networks, experiment="networks", seed=seed, rows=rows, lam=LAM, eps=EPS)
@@ -190,11 +190,11 @@ def score_misspecified(
 def run_misspecification(
     quick: bool = False,
     seed: int = 0,
-    repetitions: int | None = None, # None: 10, and 1 if quick
+    repetitions: int | None = None, # None: 20, and 1 if quick
     **how: object, # out, n_jobs, progress, command of `run_cells`
 ) -> pd.DataFrame:
     "Every solver but SLSQP, told the truth and told less."
-    kinds, rows, usual = ((OUTSIDE, EDGE, *list(STABLE)[:1]), 1_000, 1) if quick else ((TRUE, OUTSIDE, EDGE, *STABLE), ROWS, 10)
+    kinds, rows, usual = ((OUTSIDE, EDGE, *list(STABLE)[:1]), 1_000, 1) if quick else ((TRUE, OUTSIDE, EDGE, *STABLE), ROWS, 20)
     settings = settings_of(["alarm"], experiment="misspecification", seed=seed, rows=rows, lam=LAM, eps=EPS)
     cells = grid(kind=kinds, repetition=range(repetitions or usual), solver=SCORED)
     values = ["mse", "mae", "mabre", "delta", "seconds", "iterations", "said"]
