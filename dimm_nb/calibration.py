@@ -115,7 +115,7 @@ def run_cells(
     information = expected_information(oracle, 1, net)
     table = pd.read_csv(out) if out is not None and out.exists() else pd.DataFrame()
     for N in rows:
-        smallest = detectable_shares(*information_left(information * N, np.zeros(len(oracle.interventions), bool)))
+        smallest = detectable_shares(*information_left(information * N, np.zeros(len(oracle.interventions), bool)), rows=N)
         for k in n_interventions:
             done = 0 if table.empty else ((table["network"] == network) & (table["n_interventions"] == k) & (table["rows"] == N)).sum()
             key = {"network": network, "n_interventions": k, "rows": N}
@@ -191,7 +191,7 @@ def run_power(
     "How often an intervention is found whose share is `factor` times the smallest detectable one."
     net = load_network(network)
     oracle, rng, out = Oracle.from_network(net), np.random.default_rng(seed), []
-    smallest = detectable_shares(*information_left(expected_information(oracle, rows, net), np.zeros(len(oracle.interventions), bool)))
+    smallest = detectable_shares(*information_left(expected_information(oracle, rows, net), np.zeros(len(oracle.interventions), bool)), rows=rows)
     for c in rng.choice(np.flatnonzero(smallest * factor < .5), repetitions):
         share = np.where(np.arange(len(smallest)) == c, factor * smallest, 0.0)
         share[~np.isfinite(share)] = 0

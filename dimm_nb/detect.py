@@ -50,13 +50,15 @@ def thresholds(
 def detectable_shares(
     own: np.ndarray, # (C,) from `information_left`
     instead: np.ndarray, # (C, C) from `information_left`
-    rho: float = 0.05, # prior probability
-    mu: float = 0.1, # prior mean share
+    rho: float | None = None, # probability; None: 2/(C + 2), learned if one of C is in
+    mu: float = 0.1, # mean share
+    rows: float = math.inf, # behind the counts; inf: the information is already that where the share is in
 ) -> np.ndarray: # (C,) share; inf: none, it changes nothing or another does exactly the same
     "The smallest share of each intervention that would be called supported with 80 % power."
-    nothing, another = thresholds(own, rho, mu)
-    least = np.sqrt(np.minimum.reduce(instead, axis=1, initial=np.inf))
-    with np.errstate(divide="ignore"): found = np.maximum(nothing / np.sqrt(own), another / least)
+    nothing, another = thresholds(own, 2 / (len(own) + 2) if rho is None else rho, mu)
+    least = np.minimum.reduce(instead, axis=1, initial=np.inf)
+    solve = lambda z, information: z**2 / rows / 2 + np.sqrt((z**2 / rows / 2) ** 2 + z**2 / information)  # x² = z² (1/I + x/n)
+    with np.errstate(divide="ignore"): found = np.maximum(solve(nothing, own), solve(another, least))
     return np.where(found < 1, found, np.inf)
 
 

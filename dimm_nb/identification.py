@@ -186,7 +186,7 @@ def identify(
     left = information_left(gram, np.zeros(len(axis), bool))
     r, error = trade_offs(gram, kept_categories(oracle) if oracle.is_default else np.arange(len(axis)))
     groups = tuple(tuple(axis[c] for c in g) for g in look_alike_groups(r, error, share))
-    smallest = pd.Series(detectable_shares(*left), axis, name="smallest_detectable")
+    smallest = pd.Series(detectable_shares(*left, rows=n), axis, name="smallest_detectable")
     return Identification(rank, directions, status, bounds, float(n), smallest, groups, idle, pd.DataFrame(r, axis, axis))
 
 # %% ../nbs/06e_identification.ipynb #plot-groups
