@@ -76,11 +76,11 @@ def time_methods(
 def run_time(
     quick: bool = False,
     seed: int = 0,
-    repetitions: int | None = None, # None: 3, and 1 if quick
+    repetitions: int | None = None, # None: 5, and 1 if quick
     **how: object, # out, n_jobs, progress, command of `run_cells`
 ) -> pd.DataFrame:
     "Processor seconds of each method on mixtures of 17 interventions."
-    rows, n_starts, usual = ([1_000], 2, 1) if quick else ([1_000, 10_000, 100_000], N_STARTS, 3)
+    rows, n_starts, usual = ([1_000], 2, 1) if quick else ([1_000, 10_000, 100_000], N_STARTS, 5)
     cells = grid(n_interventions=[17], rows=rows, repetition=range(repetitions or usual), method=list(METHODS))
     settings = settings_of(["alarm"], experiment="time", seed=seed, lam=LAM, eps=EPS, n_starts=n_starts, em_starts=EM_STARTS, standstill=STANDSTILL)
     work = partial(time_methods, seed=seed, n_starts=n_starts)
@@ -244,12 +244,12 @@ def score_choice(
 def run_choice(
     quick: bool = False,
     seed: int = 0,
-    repetitions: int | None = None, # None: 5, and 1 if quick
+    repetitions: int | None = None, # None: 20, and 1 if quick
     **how: object, # out, n_jobs, progress, command of `run_cells`
 ) -> pd.DataFrame:
     "`choose_lambda` against hindsight."
     sizes = dict(n_interventions=[5], rows=[1_000]) if quick else dict(n_interventions=[5, 17, 68], rows=[1_000, 10_000, 100_000])
-    cells = grid(**sizes, repetition=range(repetitions or (1 if quick else 5)))
+    cells = grid(**sizes, repetition=range(repetitions or (1 if quick else 20)))
     values = ["chosen", "best", "mae_chosen", "mae_paper", "mae_best", "mae_pilot"]
     return run_cells(partial(score_choice, seed=seed), cells, values, settings_of(["alarm"], experiment="choice", seed=seed, lambdas=LAMBDAS), **how)
 
