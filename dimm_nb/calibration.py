@@ -204,13 +204,14 @@ def run_power(
 def ratio_row(
     what: str,
     nominal: str, # what is promised
-    part: np.ndarray, # (m,) counts in each mixture
-    whole: np.ndarray, # (m,) out of so many
+    part: np.ndarray, # (m,) counts, or an error, in each mixture
+    whole: np.ndarray, # (m,) out of so many, or beside which error
 ) -> dict[str, object]:
-    "A promise about a proportion; its standard error is that of a ratio of means over mixtures."
+    "A promise about a proportion or a ratio of errors; its standard error is that of a ratio of means over mixtures."
     part, whole = np.asarray(part, float), np.asarray(whole, float)
-    value = part.sum() / max(whole.sum(), 1)
-    error = np.sqrt(((part - value * whole) ** 2).sum()) / max(whole.sum(), 1)
+    total = whole.sum() or 1.0
+    value = part.sum() / total
+    error = np.sqrt(((part - value * whole) ** 2).sum()) / total
     return {"guarantee": what, "nominal": nominal, "realised": value, "error": error, "repetitions": len(part), "cases": int(whole.sum())}
 
 # %% ../nbs/07a_calibration.ipynb #prior-rows
@@ -265,8 +266,7 @@ def calibration_table(
     rows = prior_rows(sbc, singles) + grid_rows(grid[grid["network"] == "alarm"])
     rows.append(ratio_row("ALARM: found, at the smallest detectable share", "0.80", power["supported"], np.ones(len(power))))
     for name, part in grid[grid["network"] != "alarm"].groupby("network"):
-        mean = part[["posterior", "dimm", "em", "limit"]].mean()
-        rows += [{"guarantee": f"{name}: MAE over {solver}", "nominal": nominal, "realised": mean["posterior"] / mean[key], "repetitions": len(part)}
+        rows += [ratio_row(f"{name}: MAE over {solver}", nominal, part["posterior"], part[key]) | {"cases": len(part)}
                  for solver, key, nominal in (("DIMM's", "dimm", "<= 0.5"), ("EM's", "em", "< 1"), ("the limit's", "limit", "<= 1.3"))]
         rows.append(ratio_row(f"{name}: 95 % interval of shares above the smallest detectable", ">= 0.93", part["above_covered"], part["above"]))
     return pd.DataFrame(rows, columns=["guarantee", "nominal", "realised", "error", "repetitions", "cases"])
