@@ -161,10 +161,10 @@ def test_a_change_cancels_the_solver_that_runs():
     page.controls["solver"].children[0].value = "slsqp"
     page.settle()
     page.run.click()
-    process = page._job.process
+    job = page._job
     page.controls["lam"].accept(0.2)
-    process.join(30)
-    assert not process.is_alive()
+    job.thread.join(30)  # it waits for the process; two threads that wait would race for its end
+    assert not job.process.is_alive()
     page.settle()
     assert "shown: DIMM, conic" in page.note.value
 
