@@ -21,10 +21,11 @@ import pandas as pd
 from scipy.special import chdtrc
 
 from .detect import SURE, detectable_shares, information_left, look_alikes
+from .em import components
 from .evidence import Evidence, evidence_at, gather_evidence
 from .mixture import Marginals, Mixture
 from .network import CausalNetwork
-from .oracle import Catalogue, Oracle, read_catalogue
+from .oracle import Catalogue, Oracle
 from .sampler import Draws, Prior, choice_sets, make_problem, run_chains
 
 # %% ../nbs/07_posterior.ipynb #typing-imports
@@ -292,12 +293,7 @@ def check_oracle(
     oracle: Oracle | None, # None: worked out
 ) -> tuple[Oracle, list[dict[int, int]]]: # and the catalogue as positions
     "The oracle of this network and catalogue; raises ValueError for another one's, or an empty or repeated catalogue."
-    dos, axis = read_catalogue(net, interventions)
-    if not dos: raise ValueError("the catalogue of interventions is empty: leave it out to have every do(X_i = α)")
-    seen = {}
-    for do, name in zip(dos, axis):
-        twin = seen.setdefault(frozenset(do.items()), name)
-        if twin != name: raise ValueError(f"interventions {twin!r} and {name!r} do the same, so no data can tell them apart: keep one")
+    dos, axis = components(net, interventions)
     if oracle is None: oracle = Oracle.from_network(net, interventions)
     if not (oracle.index.equals(net.index) and oracle.interventions.equals(axis)):
         raise ValueError("the oracle is for another network or catalogue: leave oracle= out, or build it with Oracle.from_network(net, interventions)")
