@@ -321,13 +321,14 @@ def summarise(
     draws: Draws,
     prior: Prior,
     axis: pd.Index, # (C,)
+    rows: float, # behind the counts; of the node that has fewest
 ) -> Posterior:
     "All that is reported, from the draws."
     probability = draws.inclusion.mean(axis=(0, 1))
     diagnostics = diagnose(draws, axis)
     rates = tuple(diagnostics.rates["mean"])
     left = information_left(evidence.gram, probability >= SURE)
-    detectable = detectable_shares(*left, *rates)
+    detectable = detectable_shares(*left, *rates, rows)
     verdict = verdicts(probability, detectable)
     confused = confusions(draws, verdict, slab_interval(draws, probability, .95)[:, 1], left, rates, axis)
     named = lambda values, name: pd.Series(values, axis, name=name)
@@ -359,6 +360,6 @@ def fit_posterior(
         warnings.simplefilter("ignore")  # few rows were said above
         evidence = evidence_at(net, oracle, marginals, short.share.mean(axis=(0, 1)), interventions, shared_rows, rng)
     draws = run_chains(make_problem(evidence.gram, evidence.score, sets, sizes), first.pilot, prior, chains, sweeps, warmup, rng)
-    fit = summarise(evidence, draws, prior, oracle.interventions)
+    fit = summarise(evidence, draws, prior, oracle.interventions, marginals.n.min())
     object.__setattr__(fit, "status", warn_about_fit(fit.diagnostics, fit.p_value))
     return fit
