@@ -21,7 +21,7 @@ import pandas as pd
 
 from .dimm import solve_dimm
 from .em import em_step, joint_probabilities, mean_log_likelihood
-from .experiments import EPS, LAM, N_STARTS, STYLE, Problem, draw_problem, grid, legend_below, new_figure, run_cells, score, settings_of
+from .experiments import EPS, LAM, N_STARTS, STYLE, Problem, draw_problem, grid, legend_below, new_figure, run_cells, score, settings_of, spread
 from .mixture import Marginals, Mixture, mae, sample_mixture
 from .network import CausalNetwork
 from .oracle import Catalogue, Oracle
@@ -49,7 +49,7 @@ def em_as_written(
         if reached - before < STANDSTILL: break
     return Mixture(pd.Series(shares[:-1] / shares.sum(), problem.oracle.interventions)), step
 
-# %% ../nbs/08e_tuning.ipynb #run-time
+# %% ../nbs/08e_tuning.ipynb #time-methods
 METHODS = {"written": f"EM as written, one start × {EM_STARTS}", "em": "EM, as built here", "slsqp": f"DIMM, SLSQP, {N_STARTS} starts",
            "dimm": "DIMM, certified", "posterior": "posterior", "exact": "exact solver"}
 
@@ -72,7 +72,7 @@ def time_methods(
         found.append(task | values | {"method": method, "times": times, "total": values["seconds"] * times})
     return found
 
-
+# %% ../nbs/08e_tuning.ipynb #run-time
 def run_time(
     quick: bool = False,
     seed: int = 0,
@@ -86,7 +86,7 @@ def run_time(
     work = partial(time_methods, seed=seed, n_starts=n_starts)
     return run_cells(work, cells, ["seconds", "times", "total", "iterations", "mae"], settings, **how)
 
-
+# %% ../nbs/08e_tuning.ipynb #compare-time
 def compare_time(results: pd.DataFrame) -> pd.DataFrame: # index rows; a column a method, and two ratios
     "Median seconds, how much longer the paper's EM takes than its DIMM, and what is left of it here."
     table = results.pivot_table(index="rows", columns="method", values="total", aggfunc="median", sort=False)
@@ -106,7 +106,7 @@ def draw_time(results: pd.DataFrame) -> "Figure":
     ax.margins(x=.05)
     return figure
 
-# %% ../nbs/08e_tuning.ipynb #run-lambda
+# %% ../nbs/08e_tuning.ipynb #score-lambdas
 LAMBDAS = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 EPSILONS = (1e-7, 1e-3, 1e-2) # beside 1e-5
 
@@ -127,7 +127,7 @@ def score_lambdas(
     problem = draw_problem("alarm", task["n_interventions"], task["rows"], task["repetition"], seed)
     return [task | {"lam": lam, "mae": mae(problem.truth, quietly(problem.oracle, problem.marginals, lam, task["eps"]))} for lam in lambdas]
 
-
+# %% ../nbs/08e_tuning.ipynb #run-lambda
 def run_lambda(
     quick: bool = False,
     seed: int = 0,
@@ -141,7 +141,7 @@ def run_lambda(
                        grid(**sizes, repetition=range(min(2, repetitions)), eps=EPSILONS, lam=[0.0, LAM])], ignore_index=True)
     return run_cells(partial(score_lambdas, seed=seed), cells, ["mae"], settings_of(["alarm"], experiment="lambda", seed=seed), **how)
 
-
+# %% ../nbs/08e_tuning.ipynb #compare-lambda
 def compare_lambda(results: pd.DataFrame) -> pd.DataFrame: # index n_interventions, rows; a column a λ, the best λ, MAE at 0.1 over the best
     "Mean MAE by λ, and where 0.1 stands."
     table = results[results.eps == EPS].pivot_table(index=["n_interventions", "rows"], columns="lam", values="mae")
@@ -162,8 +162,8 @@ def draw_lambda(results: pd.DataFrame) -> "Figure":
     for n, ax in zip(numbers, axes):
         for shade, rows in zip(np.linspace(.75, 0, len(sizes)), sizes):
             groups = results[(results.n_interventions == n) & (results.rows == rows)].groupby("lam").mae
-            place, mean = range(groups.ngroups), groups.mean()
-            ax.fill_between(place, groups.quantile(.1), groups.quantile(.9), color=str(shade), alpha=.12, lw=0)
+            place, (mean, low, high) = range(groups.ngroups), spread(groups)
+            ax.fill_between(place, low, high, color=str(shade), alpha=.12, lw=0)
             ax.plot(place, mean, color=str(shade), marker="o", ms=3, label=f"N = {rows:,}")
             ax.plot(mean.argmin(), mean.min(), "o", mfc="none", mec="#D55E00", ms=9, label="least mean" if rows == sizes[-1] else None)
         ax.axvline(LAMBDAS.index(LAM), color="#0072B2", lw=1, ls="--", label="λ of the paper")
@@ -221,7 +221,7 @@ def choose_lambda(
     best = float(table.mae.idxmin())
     return LambdaChoice(best, table, pilot, quietly(oracle, marginals, best))
 
-# %% ../nbs/08e_tuning.ipynb #run-choice
+# %% ../nbs/08e_tuning.ipynb #score-choice
 def score_choice(
     task: dict, # n_interventions, rows
     repetitions: Sequence[int],
@@ -240,7 +240,7 @@ def score_choice(
                              "mae_best": errors[best], "mae_pilot": mae(problem.truth, choice.pilot)})
     return found
 
-
+# %% ../nbs/08e_tuning.ipynb #run-choice
 def run_choice(
     quick: bool = False,
     seed: int = 0,
@@ -253,7 +253,7 @@ def run_choice(
     values = ["chosen", "best", "mae_chosen", "mae_paper", "mae_best", "mae_pilot"]
     return run_cells(partial(score_choice, seed=seed), cells, values, settings_of(["alarm"], experiment="choice", seed=seed, lambdas=LAMBDAS), **how)
 
-
+# %% ../nbs/08e_tuning.ipynb #compare-choice
 def compare_choice(results: pd.DataFrame) -> pd.DataFrame: # index n_interventions, rows
     "Mean MAE, and its ratio to hindsight's, of the chosen λ and of the paper's; the posterior's own error beside them."
     ratios = results.assign(chosen_ratio=results.mae_chosen / results.mae_best, paper_ratio=results.mae_paper / results.mae_best)
