@@ -1,4 +1,4 @@
-"Edge cases, bad input and properties of reading, attributing and reporting beyond those shown in nbs/03a, 03b and 10 to 10e."
+"Edge cases, bad input and properties of reading, attributing and reporting beyond those shown in nbs/03a, 03b, 09a to 09d and 10 to 10b."
 import csv
 import io
 import json
