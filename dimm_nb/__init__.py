@@ -21,6 +21,7 @@ __all__ = [
     "count_categories",
     "count_report",
     "dimm_objective",
+    "draw_network",
     "experiment",
     "explore",
     "fit_em",

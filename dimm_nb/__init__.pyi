@@ -1,6 +1,7 @@
 from .aggregates import count_categories, count_report
 from .attribution import attribute
 from .dimm import dimm_objective, objective_gap, solve_dimm
+from .drawing import draw_network
 from .em import fit_em
 from .exact import InconsistentMarginals, solve_exact
 from .experiments import run_alarm
@@ -30,6 +31,7 @@ __all__ = [
     "count_categories",
     "count_report",
     "dimm_objective",
+    "draw_network",
     "experiment",
     "explore",
     "fit_em",

@@ -365,8 +365,16 @@ def test_nothing_is_left_of_a_file_that_could_not_be_written(tmp_path, monkeypat
     with pytest.raises(OSError, match="no room"):
         ASIA.to_bif(tmp_path / "net.bif")
     assert [p.name for p in tmp_path.iterdir()] == ["net.bif"] and (tmp_path / "net.bif").read_bytes() == before
-    with pytest.raises(FileNotFoundError):
-        ASIA.to_bif(tmp_path / "nowhere" / "net.bif")
+
+
+@pytest.mark.parametrize("name", ["net.bif", "net.bif.gz"])
+def test_a_missing_folder_is_named_with_the_file_that_was_asked_for(tmp_path, name):
+    with pytest.raises(FileNotFoundError, match="there is no folder .*nowhere.* to write this file to: make it first") as caught:
+        ASIA.to_bif(tmp_path / "nowhere" / name)
+    assert caught.value.filename == str(tmp_path / "nowhere" / name) and not list(tmp_path.iterdir())
+    (tmp_path / "nowhere").write_text("a file")
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        ASIA.to_bif(tmp_path / "nowhere" / name)
 
 
 def test_rounded_files_are_warned_of():
@@ -464,7 +472,7 @@ def plt():
 
 
 def test_the_picture_of_alarm_is_readable(plt):
-    ax = ALARM.plot({"VENTTUBE": "NORMAL", "HR": "LOW"})
+    ax = draw_network(ALARM, {"VENTTUBE": "NORMAL", "HR": "LOW"})
     ax.figure.canvas.draw()
     assert {text.get_text().split("\n")[0] for text in ax.texts} == set(ALARM.names) and sum("=" in text.get_text() for text in ax.texts) == 2
     boxes = [text.get_bbox_patch().get_window_extent() for text in ax.texts]
@@ -478,20 +486,20 @@ def test_the_picture_of_alarm_is_readable(plt):
 
 def test_a_picture_goes_where_it_is_told(plt):
     _, ax = plt.subplots()
-    assert ASIA.plot(ax=ax) is ax and len(ax.patches) == 8
+    assert draw_network(ASIA, ax=ax) is ax and len(ax.patches) == 8
     assert draw_network(ASIA, Intervention({"either": "yes"})) is not ax
 
 
 def test_pictures_of_odd_networks(plt):
     hostile = CausalNetwork(("$x^", "_{" * 20), (("$", "%"), ("a", "b")), ((), (0,)), ([.5, .5], [[.5, .5]] * 2))
     for net in (hostile, random_network(1), random_network(8, max_parents=0), random_network(12, max_parents=6, seed=1)):
-        net.plot({net.names[0]: net.states[0][0]}).figure.canvas.draw()
+        draw_network(net, {net.names[0]: net.states[0][0]}).figure.canvas.draw()
 
 
 def test_unknown_names_are_not_drawn(plt):
     for do in ({"smok": "yes"}, {"smoke": "maybe"}, "smoke"):
         with pytest.raises(ValueError):
-            ASIA.plot(do)
+            draw_network(ASIA, do)
     assert not plt.get_fignums()
 
 

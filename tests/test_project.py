@@ -24,6 +24,7 @@ PUBLIC = {
     "mixture": "Marginals Mixture mae max_abs_error mixture_marginals mse random_mixture read_counts sample_mixture write_counts",
     "exact": "solve_exact",
     "dimm": "dimm_objective objective_gap solve_dimm",
+    "drawing": "draw_network",
     "em": "fit_em",
     "posterior": "fit_posterior identify",
     "experiments": "run_alarm",
