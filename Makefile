@@ -24,7 +24,7 @@ help:
 	@echo "make test   check the notebooks, run them all, run the tests"
 	@echo "make test-spark  count on Spark too, if there is Java"
 	@echo "make bench  measure speed and memory beside other libraries"
-	@echo "make calibration  check what the posterior promises by simulation (results/; an hour)"
+	@echo "make calibration  check what the posterior promises by simulation (results/; half an hour)"
 	@echo "make experiments  run the paper's experiments again, and more (results/experiments/; about an hour)"
 	@echo "make lab    open the chapters in JupyterLab"
 	@echo "make app    open the explorer and the attribution report as a web page"
