@@ -160,13 +160,13 @@ def test_a_change_cancels_the_solver_that_runs():
     page.settle()
     page.controls["solver"].children[0].value = "slsqp"
     page.settle()
-    page.run.click()
-    job = page._job
+    page.runner.run.click()
+    job = page.runner.job
     page.controls["lam"].accept(0.2)
     job.thread.join(30)  # it waits for the process; two threads that wait would race for its end
     assert not job.process.is_alive()
     page.settle()
-    assert "shown: DIMM, conic" in page.note.value
+    assert "shown: DIMM, conic" in page.runner.note.value
 
 
 # the command
