@@ -79,7 +79,7 @@ def contributions(
     out.loc[REST] = [observed[row] - stable[row] - points.sum(), np.nan, np.nan]
     return out.rename_axis("intervention")
 
-# %% ../nbs/03b_credit.ipynb #moved
+# %% ../nbs/03b_credit.ipynb #tails
 def binomial_tails(
     count: np.ndarray,  # (S,) whole numbers
     n: np.ndarray,  # (S,)
@@ -103,7 +103,7 @@ def hypergeometric_tails(
     law = hypergeom(total, good, n)
     return law.cdf(count), law.sf(count - 1)
 
-
+# %% ../nbs/03b_credit.ipynb #moved
 def moved(
     observed: Marginals,
     stable: np.ndarray | Marginals,  # (S,) probabilities, or the aggregates of another period

@@ -159,7 +159,8 @@ def tree_layout(
     where = np.zeros((len(tree.cliques), 2))
     for c in range(len(tree.cliques)): where[c, 0] = where[parent[c], 0] + 1 if c in parent else 0
     leaves = 0
-    def place(c):
+    def place(c: int) -> None:
+        "Heights of a clique and of all below it: leaves take the next row each."
         nonlocal leaves
         for d in children[c]: place(d)
         if children[c]: where[c, 1] = np.mean([where[d, 1] for d in children[c]])

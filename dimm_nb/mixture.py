@@ -108,7 +108,8 @@ class Marginals:
         return cls(net.index, counts / np.repeat(n, net.sizes), n)
 
     @cached_property
-    def counts(self) -> pd.Series:  # (S,) how often each state occurred; raises ValueError if p is exact
+    def counts(self) -> pd.Series:  # (S,)
+        "How often each state occurred; raises ValueError if p is exact."
         if not np.isfinite(self.n).all():
             raise ValueError("these marginals are exact (n is inf): there are no counts behind them")
         node_of = pd.factorize(self.index.get_level_values(0))[0]
@@ -158,6 +159,9 @@ def labelled_counts(
     if set(counts.index.names) == {"node", "state"}:
         counts = counts.reorder_levels(["node", "state"])
     index = pd.MultiIndex.from_tuples([(str(node), str(state)) for node, state in counts.index], names=["node", "state"])
+    for (node, state), given in zip(index, counts):
+        if isinstance(given, (bool, np.bool_)):
+            raise ValueError(f"node {node!r}, state {state!r}: {given} is no count: add up the rows for which it is so, and give their number")
     numbers = pd.to_numeric(pd.Series(counts.to_numpy(), index), errors="coerce").astype(float)
     for (node, state), given in zip(index[numbers.isna()], counts[numbers.isna().to_numpy()]):
         raise ValueError(f"node {node!r}, state {state!r}: the count {given!r} is not a number")
@@ -244,7 +248,7 @@ def write_counts(
     "Write aggregates as a file that `read_counts` reads; raises ValueError for exact marginals."
     write_table(marginals.counts.rename_axis(["node", "state"]).to_frame(), path)
 
-# %% ../nbs/03_mixture.ipynb #read-counts
+# %% ../nbs/03_mixture.ipynb #count-cells
 def _count(text: str, where: str) -> int:
     "A count as it stands in a file; raises ValueError that says where."
     try:
@@ -274,7 +278,7 @@ def _cells(
             node, state, count = (line[header.index(name)] for name in wanted)
             yield where, *(cell[1:] if cell[:1] == "'" and cell[1:2] in FORMULA else cell for cell in (node, state)), count
 
-
+# %% ../nbs/03_mixture.ipynb #read-counts
 def read_counts(
     path: str | Path,  # CSV with a header and the columns node, state, count; others are left alone
 ) -> pd.DataFrame:  # columns node, state (text), count (int)
@@ -384,7 +388,7 @@ def breaks_assumption(
     used = {forced[c][0] for c, share in zip(position, pi.weights) if share > tol and len(forced[c]) == 1}
     return [name for j, name in enumerate(net.names) if all((j, k) in used for k in range(net.sizes[j]))]
 
-
+# %% ../nbs/03_mixture.ipynb #root-directions
 def root_directions(
     net: CausalNetwork,
     dos: Iterable[Mapping[int, int]],  # C interventions, as positions of nodes and states
@@ -414,7 +418,7 @@ def restore_assumption_1(
         shares[states[ratio.argmin()]] = 0
     return np.maximum(shares, 0)
 
-
+# %% ../nbs/03_mixture.ipynb #canonical
 def canonical(
     net: CausalNetwork,
     pi: Mixture,

@@ -242,6 +242,9 @@ def read_catalogue(
     interventions: Catalogue | None, # None: every single-node do(X_i = α), in category order
 ) -> tuple[list[dict[int, int]], pd.Index]: # positions of nodes and states, and the interventions' axis
     "Look up a catalogue's labels; raises ValueError for an unknown node or state, an empty intervention or a name used twice."
+    if not isinstance(net, CausalNetwork):
+        raise ValueError(f"a network is a CausalNetwork, not {type(net).__name__}: build one, as in load_network({net if isinstance(net, str) else 'alarm'!r}), "
+                         "CausalNetwork.from_bif(path) or CausalNetwork.from_pgmpy(model)")
     if interventions is None: return [{j: k} for j, states in enumerate(net.states) for k in range(len(states))], net.index
     if isinstance(interventions, (str, Mapping, Intervention)):
         raise ValueError(f"the catalogue must be a list of interventions, not {interventions!r}: put it in brackets")

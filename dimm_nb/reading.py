@@ -156,7 +156,7 @@ def object_cells(
         raise ValueError("counts are a table with the columns node, state, count, a Series labelled so, {node: {state: count}}, a CSV file, or rows: "
                          f"a column a node; not {type(counts).__name__}")
 
-# %% ../nbs/03a_reading.ipynb #place-cells
+# %% ../nbs/03a_reading.ipynb #label-hints
 ENOUGH = 5  # problems that a message names; reading stops there
 
 
@@ -171,7 +171,7 @@ def hint(label: object, known: Sequence[str]) -> str:
     close = get_close_matches(squeezed(shorten(label)), keys, 1, 0.5)
     return f"; did you mean {keys[close[0]]!r}?" if close else suggestion(shorten(label), known)
 
-
+# %% ../nbs/03a_reading.ipynb #place-cells
 def place_cells(
     net: CausalNetwork,
     cells: Iterable[Cell],
@@ -207,6 +207,8 @@ def _number(where: str, node: str, state: str, cell: object) -> tuple[float, boo
         number, percent = read_number(cell)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
+    if isinstance(cell, (bool, np.bool_)):
+        raise ValueError(f"{where}: node {node!r}, state {state!r}: {cell} is no count: add up the rows for which it is so, and give their number")
     if not 0 <= number < np.inf:
         raise ValueError(f"{where}: node {node!r}, state {state!r}: a count is a whole number from 0 up to 2^53, not {shorten(cell)!r}")
     return number, percent

@@ -17,6 +17,7 @@ from dimm_nb.mixture import (Marginals, Mixture, breaks_assumption, canonical, m
                              read_counts, sample_mixture, write_counts, write_table)
 from dimm_nb.network import CausalNetwork, Intervention, load_network, random_network
 from dimm_nb.oracle import Oracle
+from dimm_nb.reading import read_period
 
 few = settings(max_examples=40, deadline=None)
 seeds = st.integers(0, 10**6)
@@ -206,6 +207,15 @@ def renamed(old, new): return as_frame(COUNTS).replace(old, new)
 def test_counts_that_are_wrong_are_refused(counts, message):
     with pytest.raises(ValueError, match=message):
         Marginals.from_counts(ASIA, counts)
+
+
+@pytest.mark.parametrize("read", [Marginals.from_counts, read_period])
+@pytest.mark.parametrize("counts", [
+    COUNTS > 500, (COUNTS > 500).astype(object), (COUNTS > 500).astype("boolean"), as_frame(COUNTS > 500), as_dict(COUNTS > 500),
+    changed(("asia", "yes"), False), as_dict(changed(("asia", "yes"), np.False_))])
+def test_true_and_false_are_no_counts(read, counts):
+    with pytest.raises(ValueError, match="node 'asia', state 'yes': False is no count: add up the rows for which it is so"):
+        read(ASIA, counts)
 
 
 def test_a_state_left_out_counts_as_none_with_a_warning():

@@ -142,6 +142,16 @@ def test_bad_catalogues(catalogue, message):
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize("net, message", [
+    ("alarm", "a network is a CausalNetwork, not str: build one, as in load_network('alarm')"),
+    (load_network("asia").to_pgmpy(), "not DiscreteBayesianNetwork: build one"), (None, "not NoneType: build one"),
+])
+def test_what_is_no_network(net, message):
+    for catalogue in (None, [{"smoke": "no"}]):
+        with pytest.raises(ValueError) as error: Oracle.from_network(net, catalogue)
+        assert message in str(error.value)
+
+
 def test_intervention_that_sets_nothing():
     with pytest.raises(ValueError): Oracle.from_network(load_network("asia"), [Intervention({}, name="nothing")])
 
