@@ -401,6 +401,7 @@ def smooth_optimum(
         return np.append(v[C] - node_norms(program, program.A @ v[:C] - program.b), 1 - v[:C].sum())
 
     def slope(v: np.ndarray) -> np.ndarray:
+        "The Jacobian of `room`."
         r = program.A @ v[:C] - program.b
         unit = r / np.maximum(node_norms(program, r), 1e-300)[program.node]
         return np.block([[-np.add.reduceat(program.A * unit[:, None], program.starts), np.ones((n, 1))], [-np.ones((1, C)), np.zeros((1, 1))]])
@@ -453,6 +454,7 @@ def certify(
     solved, queue, bounds = [], [], []
 
     def push(cap: np.ndarray, known: float) -> None: # known: a bound for wider caps holds here, too
+        "Solve the relaxation under these caps, and queue it by its bound."
         found = relax(program, cap)
         found = replace(found, bound=max(found.bound, known))
         # at λ = 0 bounds that differ by less than the gap we promise are ties

@@ -149,6 +149,7 @@ def descend(
     trace = []
 
     def slope(x: np.ndarray) -> np.ndarray: # asked for at accepted points only; SciPy's callback sees trial steps
+        "The gradient; the objective there goes into the trace."
         value, gradient = objective_and_gradient(program, x)
         trace.append(value)
         return gradient
