@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['SHOWN', 'NOTHING', 'COLOURS', 'slab_quantiles', 'slab_interval', 'medians', 'split_r_hat', 'effective_size',
-           'Diagnostics', 'diagnose', 'goodness_of_fit', 'verdicts', 'confusions', 'Posterior', 'label_text',
-           'plot_posterior', 'arviz_data', 'check_chains', 'check_oracle', 'warn_about_fit', 'summarise',
-           'fit_posterior']
+           'Diagnostics', 'diagnose', 'goodness_of_fit', 'verdicts', 'confusions', 'share_intervals',
+           'untouched_interval', 'likeliest', 'headline', 'Posterior', 'label_text', 'plot_posterior', 'arviz_data',
+           'check_chains', 'check_oracle', 'warn_about_fit', 'summarise', 'fit_posterior']
 
 # %% ../nbs/07_posterior.ipynb #imports
 import html
@@ -101,7 +101,7 @@ def effective_size(
     time = np.maximum(2 * pairs.sum(axis=0) - 1, 1 / np.log10(m * n))
     return np.where(total > 0, m * n / time, m * n)
 
-
+# %% ../nbs/07_posterior.ipynb #diagnostics-class
 @dataclass(frozen=True, eq=False, repr=False)
 class Diagnostics:
     "Whether the chains can be trusted."
@@ -173,6 +173,44 @@ def confusions(
         out.append(names if verdict[c] == "cannot tell" else [])
     return pd.Series(out, axis, name="confused_with", dtype=object)
 
+# %% ../nbs/07_posterior.ipynb #intervals
+def share_intervals(
+    draws: Draws,
+    probability: pd.Series, # (C,)
+    mixture: Mixture, # medians
+    level: float,
+) -> pd.DataFrame: # columns lower, upper; C rows in catalogue order
+    "Where each share lies, given that it is not 0; raises ValueError for a level that is none."
+    both, share = slab_interval(draws, probability.to_numpy(), level), mixture.weights.to_numpy()
+    return pd.DataFrame({"lower": np.minimum(both[:, 0], share), "upper": np.maximum(both[:, 1], share)}, probability.index)
+
+
+def untouched_interval(
+    shares: np.ndarray, # (draws, C)
+    level: float,
+) -> tuple[float, float]: # lower, upper
+    "Where the untouched share π_φ lies; raises ValueError for a level that is none."
+    if not 0 < level < 1: raise ValueError(f"level is a probability between 0 and 1, such as 0.95, not {level!r}")
+    lower, upper = np.quantile(1 - shares.sum(axis=1), [(1 - level) / 2, (1 + level) / 2])
+    return max(0.0, float(lower)), float(upper)
+
+# %% ../nbs/07_posterior.ipynb #summary
+def likeliest(
+    table: pd.DataFrame, # from `Posterior.to_frame`
+    n: int, # rows
+) -> pd.DataFrame:
+    "The interventions most likely to have happened."
+    table = table[(table["probability"] > .05) | (table["verdict"] == "supported")]
+    return table.sort_values(["probability", "share"], ascending=False, kind="stable").head(n)
+
+
+def headline(fit: "Posterior") -> str:
+    "A posterior in one line."
+    n = fit.verdict.value_counts()
+    lower, upper = fit.base_weight_interval()
+    return (f"Posterior, {fit.status}: {n.get('supported', 0)} interventions supported, {n.get('not supported', 0)} not supported, "
+            f"{n.get('cannot tell', 0)} cannot tell; untouched {fit.base_weight:.3f} ({lower:.3f} to {upper:.3f}); goodness of fit p = {fit.p_value:.2g}")
+
 # %% ../nbs/07_posterior.ipynb #posterior-class
 @dataclass(frozen=True, eq=False, repr=False)
 class Posterior:
@@ -196,33 +234,23 @@ class Posterior:
         return self.record.share.reshape(-1, len(self.probability))
     def interval(self, level: float = 0.95) -> pd.DataFrame: # columns lower, upper; C rows in catalogue order
         "Where each share lies, given that it is not 0; from 0 up, unless it is supported."
-        both = slab_interval(self.record, self.probability.to_numpy(), level)
-        share = self.mixture.weights.to_numpy()  # where medians were scaled to a sum of 1, the interval still holds them
-        return pd.DataFrame({"lower": np.minimum(both[:, 0], share), "upper": np.maximum(both[:, 1], share)}, self.probability.index)
+        return share_intervals(self.record, self.probability, self.mixture, level)
     def base_weight_interval(self, level: float = 0.95) -> tuple[float, float]:
         "Where the untouched share π_φ lies."
-        if not 0 < level < 1: raise ValueError(f"level is a probability between 0 and 1, such as 0.95, not {level!r}")
-        lower, upper = np.quantile(1 - self.draws.sum(axis=1), [(1 - level) / 2, (1 + level) / 2])
-        return max(0.0, float(lower)), float(upper)
+        return untouched_interval(self.draws, level)
     def to_frame(self) -> pd.DataFrame: # index the catalogue; share, lower, upper, probability, verdict
         "Everything about each intervention, a row each, in catalogue order."
         return pd.DataFrame({"share": self.mixture.weights, **self.interval(), "probability": self.probability, "verdict": self.verdict})
     def largest(self, n: int = 10) -> pd.DataFrame:
         "The interventions most likely to have happened."
-        table = self.to_frame()
-        table = table[(table["probability"] > .05) | (table["verdict"] == "supported")]
-        return table.sort_values(["probability", "share"], ascending=False, kind="stable").head(n)
+        return likeliest(self.to_frame(), n)
     def to_arviz(self) -> "InferenceData":
         "The draws for ArviZ (a DataTree, or InferenceData before ArviZ 1), an optional extra; raises ImportError that says how to install it."
         return arviz_data(self)
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         "The interventions that may have happened: median, interval, probability."
         return plot_posterior(self, ax)
-    def _headline(self) -> str:
-        n = self.verdict.value_counts()
-        lower, upper = self.base_weight_interval()
-        return (f"Posterior, {self.status}: {n.get('supported', 0)} interventions supported, {n.get('not supported', 0)} not supported, "
-                f"{n.get('cannot tell', 0)} cannot tell; untouched {self.base_weight:.3f} ({lower:.3f} to {upper:.3f}); goodness of fit p = {self.p_value:.2g}")
+    def _headline(self) -> str: return headline(self)
     def __repr__(self) -> str: return f"{self._headline()}\n{self.largest().round(4)}"
     def _repr_html_(self) -> str: return f"<p>{html.escape(self._headline())}</p>{self.largest().round(4).to_html()}"
 
@@ -315,7 +343,7 @@ def warn_about_fit(
                       "the stable period, rows may be counted differently at different nodes, or something else happened", stacklevel=3)
     return "converged" if agreed else "chains disagree"
 
-# %% ../nbs/07_posterior.ipynb #fit-posterior
+# %% ../nbs/07_posterior.ipynb #summarise
 def summarise(
     evidence: Evidence,
     draws: Draws,
@@ -335,7 +363,7 @@ def summarise(
     return Posterior(Mixture(named(medians(draws, probability), "share")), named(probability, "probability"), float(np.median(1 - draws.share.sum(axis=-1))),
                      named(verdict, "verdict"), confused, named(detectable, "smallest_detectable"), goodness_of_fit(evidence, draws), diagnostics, "", prior, evidence, draws)
 
-
+# %% ../nbs/07_posterior.ipynb #fit-posterior
 def fit_posterior(
     net: CausalNetwork, # of the stable period
     marginals: Marginals, # counts of the later period; any order, aligned by label

@@ -242,7 +242,7 @@ def followers(problem: Problem, state: State, move: Move, toggles: int) -> int:
                 m += 1
     return m
 
-
+# %% ../nbs/06c_sampler.ipynb #factor
 @compiled
 def factor(problem: Problem, move: Move, m: int, toggles: int) -> None:
     "Cholesky factor of the followers' part of G, and the toggles' columns solved by it"
@@ -259,7 +259,7 @@ def factor(problem: Problem, move: Move, m: int, toggles: int) -> None:
             for q in range(i): v -= L[i, q] * Y[q, t]
             Y[i, t] = v / L[i, i]
 
-
+# %% ../nbs/06c_sampler.ipynb #aim
 @compiled
 def aim(problem: Problem, move: Move, m: int, toggles: int) -> None:
     "The direction along which the fit changes least"
@@ -351,7 +351,7 @@ def make_problem(
     return Problem(np.ascontiguousarray(gram), np.ascontiguousarray(score), np.ascontiguousarray(sets, dtype=np.int64),
                    np.ascontiguousarray(sizes, dtype=np.int64), np.ascontiguousarray(near, dtype=np.int64))
 
-# %% ../nbs/06c_sampler.ipynb #run-chain
+# %% ../nbs/06c_sampler.ipynb #start-state
 def start_state(
     problem: Problem,
     x: np.ndarray, # (C,) shares to start from
@@ -366,7 +366,7 @@ def start_state(
     forced = np.bincount(inside, minlength=len(problem.most)).astype(np.int64)
     return State(x, problem.score - problem.gram @ x, forced, np.array([x.sum(), 0.1, 0.05]))
 
-
+# %% ../nbs/06c_sampler.ipynb #run
 @compiled
 def draw_rates(state: State, prior: tuple, rng: np.random.Generator) -> None:
     "ρ and μ given the shares; Σx anew. A beta is a ratio of gammas"
@@ -391,7 +391,7 @@ def run(problem: Problem, state: State, move: Move, prior: tuple, pairs: int, wa
             record(problem, state, move.rng, out[0, s], out[1, s], out[2, s])
             rates[s, 0], rates[s, 1] = state.scalars[1], state.scalars[2]
 
-
+# %% ../nbs/06c_sampler.ipynb #run-chain
 def run_chain(
     problem: Problem,
     start: np.ndarray, # (C,)
