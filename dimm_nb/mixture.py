@@ -10,18 +10,16 @@ __all__ = ['ROUNDING', 'Counts', 'MOST', 'FORMULA', 'share_series', 'Mixture', '
 
 # %% ../nbs/03_mixture.ipynb #imports
 import csv
-import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import numpy as np
 import pandas as pd
 
-from .network import CausalNetwork, check_codes, suggestion
+from .network import CausalNetwork, check_codes, replace_file, suggestion
 from .oracle import Catalogue, Oracle, read_catalogue
 
 # %% ../nbs/03_mixture.ipynb #share-series
@@ -231,14 +229,7 @@ def write_table(
     form = {"index": False, "quoting": csv.QUOTE_NONNUMERIC if bare else csv.QUOTE_MINIMAL}
     if path.exists() and not path.is_file():  # a device or a pipe is written to, not replaced
         return flat.to_csv(path, **form)
-    with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8", newline="") as part:
-        try:
-            flat.to_csv(part, **form)
-        except BaseException:
-            os.unlink(part.name)
-            raise
-    os.chmod(part.name, 0o644)
-    os.replace(part.name, path)
+    replace_file(path, flat.to_csv(**form).encode())
 
 
 def write_counts(

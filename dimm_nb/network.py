@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Intervention', 'Graph', 'CausalNetwork', 'suggestion', 'label_position', 'check_codes', 'log_probability',
            'frame_codes', 'codes_frame', 'code_type', 'cut', 'random_network', 'draw_states', 'ancestral_sample',
-           'packaged_files', 'bif_network', 'load_network', 'check_folder', 'write_whole', 'pgmpy_tables',
+           'packaged_files', 'bif_network', 'load_network', 'replace_file', 'write_whole', 'pgmpy_tables',
            'pgmpy_model']
 
 # %% ../nbs/01_network.ipynb #imports
@@ -339,18 +339,10 @@ def load_network(
     return bif_network(files[name])
 
 # %% ../nbs/01_network.ipynb #files
-def check_folder(path: Path) -> None:
-    "Raises FileNotFoundError, naming the file, if there is no folder to write it to."
+def replace_file(path: Path, data: bytes) -> None:
+    "Write a file, whole or not at all; raises FileNotFoundError if there is no folder for it, OSError."
     if not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, f"there is no folder {str(path.parent)!r} to write this file to: make it first", str(path))
-
-
-def write_whole(path: str | Path, text: str) -> None:
-    "Write a text file, whole or not at all; gzipped, without a time stamp, if its name ends in .gz; raises OSError."
-    path, data = Path(path), text.encode()
-    check_folder(path)
-    if path.name.endswith(".gz"):
-        data = gzip.compress(data, mtime=0)
     with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as part:
         try:
             part.write(data)
@@ -360,6 +352,12 @@ def write_whole(path: str | Path, text: str) -> None:
         except BaseException:
             os.unlink(part.name)
             raise
+
+
+def write_whole(path: str | Path, text: str) -> None:
+    "Write a text file, whole or not at all; gzipped, without a time stamp, if its name ends in .gz; raises OSError."
+    path, data = Path(path), text.encode()
+    replace_file(path, gzip.compress(data, mtime=0) if path.name.endswith(".gz") else data)
 
 # %% ../nbs/01_network.ipynb #pgmpy
 def pgmpy_tables(model: "DiscreteBayesianNetwork") -> Tables:

@@ -325,6 +325,12 @@ def test_a_link_stays_a_link_and_a_device_a_device(tmp_path):
     write_table(pd.DataFrame({"a": [1]}), link)
     assert link.is_symlink() and target.read_text() == "a\n1\n"
     write_table(pd.DataFrame({"a": [1]}), os.devnull)
+
+
+def test_a_missing_folder_is_named_with_the_table_that_was_asked_for(tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no folder .*nowhere") as caught:
+        write_table(pd.DataFrame({"a": [1]}), tmp_path / "nowhere" / "a.csv")
+    assert caught.value.filename == str(tmp_path / "nowhere" / "a.csv") and not list(tmp_path.iterdir())
     assert not Path(os.devnull).is_file()
 
 
