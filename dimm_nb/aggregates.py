@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['MISSING', 'OTHER', 'NOTHING', 'BUCKETS', 'KINDS', 'COLUMNS', 'place_value', 'known_values', 'bin_labels',
            'cut_points', 'binned', 'text_of', 'check_columns', 'frame_values', 'sql_text', 'sql_binned', 'sql_values',
-           'unbothered', 'fetched', 'table_values', 'file_kind', 'open_table', 'unreadable', 'database_table',
-           'check_header', 'tally', 'left_over', 'tallied_marginals', 'count_values', 'count_categories',
+           'unbothered', 'fetched', 'table_values', 'file_kind', 'unreadable', 'check_header', 'open_table',
+           'database_table', 'tally', 'left_over', 'tallied_marginals', 'count_values', 'count_categories',
            'report_lines', 'report_count', 'read_report', 'check_totals', 'count_report']
 
 # %% ../nbs/08b_aggregates.ipynb #imports
@@ -137,7 +137,7 @@ def sql_binned(column: "ir.Value", cuts: np.ndarray) -> "ir.StringValue":
     steps = [(number < float(c), name) for c, name in zip(cuts, below)]
     return ibis.cases((number.isnull() | number.isnan(), sql_text(column)), *steps, else_=last)
 
-
+# %% ../nbs/08b_aggregates.ipynb #sql-values
 def sql_values(table: "ir.Table", net: CausalNetwork) -> "ir.Table":  # columns position, value, count, kinds, known
     "The query: a union of one group-by a column; then what is no state is added up."
     import ibis
@@ -155,7 +155,7 @@ def sql_values(table: "ir.Table", net: CausalNetwork) -> "ir.Table":  # columns 
     out = marked.group_by(["position", "known", "kept"]).agg(count=marked["rows"].sum(), kinds=marked.count(), example=marked.text.min())
     return out.select("position", "known", "count", "kinds", value=ibis.coalesce(out.kept, out.example))
 
-
+# %% ../nbs/08b_aggregates.ipynb #table-values
 @contextmanager
 def unbothered() -> Iterator[None]:
     "Without what ibis makes pandas 3 and DuckDB 2 say of their own future."
@@ -177,7 +177,7 @@ def table_values(table: "ir.Table", net: CausalNetwork) -> pd.DataFrame:  # colu
     value = [None if pd.isna(v) else v for v in found.value]
     return pd.DataFrame({"node": [net.names[j] for j in found.position], "value": value, "count": found["count"].to_numpy(), "kinds": found.kinds.to_numpy()}, dtype=object)
 
-# %% ../nbs/08b_aggregates.ipynb #open-table
+# %% ../nbs/08b_aggregates.ipynb #file-kind
 KINDS = {".parquet": "Parquet", ".csv": "CSV", ".tsv": "CSV", ".txt": "CSV", ".duckdb": "database", ".ddb": "database", ".db": "database"}
 
 
@@ -195,7 +195,27 @@ def file_kind(path: Path) -> str:
             return kind
     raise ValueError(f"{path}: what kind of file is that? Known are {', '.join(KINDS)}, and .csv.gz")
 
+# %% ../nbs/08b_aggregates.ipynb #damaged
+def unreadable(path: Path, kind: str, error: Exception) -> ValueError:
+    "What to say of a file that DuckDB cannot read."
+    return ValueError(f"{path} cannot be read as {kind}: is it whole? ({' '.join(str(error).split())[:160]})")
 
+
+def check_header(path: Path) -> None:
+    "Raises ValueError for a CSV file that names a column twice: DuckDB would rename the second."
+    if path.name.endswith(".gz"):
+        return
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            first = file.readline(1_000_000)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not a UTF-8 text file: save it as CSV UTF-8") from error
+    names = next(csv.reader([first], delimiter=max(",;\t|", key=first.count)), [])
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{path}: the first line names two columns {name!r}: keep one")
+
+# %% ../nbs/08b_aggregates.ipynb #open-table
 def open_table(
     path: str | Path,  # a Parquet, CSV or DuckDB file; or a folder of Parquet files
     name: str | None = None,  # which table of a database; not needed if it has one
@@ -220,11 +240,6 @@ def open_table(
         raise unreadable(path, kind, error) from error
 
 
-def unreadable(path: Path, kind: str, error: Exception) -> ValueError:
-    "What to say of a file that DuckDB cannot read."
-    return ValueError(f"{path} cannot be read as {kind}: is it whole? ({' '.join(str(error).split())[:160]})")
-
-
 def database_table(connection: object, path: Path, name: str | None) -> "ir.Table":
     "A table of a database; raises ValueError if it is not said which."
     listed = connection.raw_sql("SELECT table_name FROM information_schema.tables ORDER BY table_name").fetchall()
@@ -234,21 +249,6 @@ def database_table(connection: object, path: Path, name: str | None) -> "ir.Tabl
     if name is not None and name not in tables:
         raise ValueError(f"{path} has no table {name!r}{suggestion(name, tables)}")
     return connection.table(name or tables[0])
-
-
-def check_header(path: Path) -> None:
-    "Raises ValueError for a CSV file that names a column twice: DuckDB would rename the second."
-    if path.name.endswith(".gz"):
-        return
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            first = file.readline(1_000_000)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not a UTF-8 text file: save it as CSV UTF-8") from error
-    names = next(csv.reader([first], delimiter=max(",;\t|", key=first.count)), [])
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"{path}: the first line names two columns {name!r}: keep one")
 
 # %% ../nbs/08b_aggregates.ipynb #tally
 def tally(
@@ -321,7 +321,7 @@ def count_categories(
     "How often each category occurs, each feature by itself; warns of values that are no states, raises ValueError for a table that does not fit."
     return tallied_marginals(net, count_values(table, net, name))
 
-# %% ../nbs/08b_aggregates.ipynb #report
+# %% ../nbs/08b_aggregates.ipynb #report-lines
 COLUMNS = {"feature": ("feature", "node", "dimension"), "value": ("value", "state", "item"), "count": ("count", "rows", "hits", "visits", "occurrences")}
 
 
@@ -347,7 +347,7 @@ def report_lines(path: Path, wanted: Sequence[str]) -> list[list[str]]:  # the w
         except csv.Error as error:
             raise ValueError(f"{path}, line {lines.line_num}: not CSV ({error})") from error
 
-
+# %% ../nbs/08b_aggregates.ipynb #report
 def report_count(text: str, where: str) -> int:
     "A count as it stands in a report; raises ValueError that says where."
     if not re.fullmatch(r"\d{1,16}(\.0+)?", text.strip()):

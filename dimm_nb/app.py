@@ -92,7 +92,7 @@ def shown_report(
     return (f'<p><a style="text-decoration:underline" download="attribution.html" href="data:text/html;base64,{data}">Save this report</a></p>'
             f'<iframe sandbox title="attribution report" style="width:100%;height:900px;border:1px solid #ccc" srcdoc="{html.escape(report)}"></iframe>')
 
-
+# %% ../nbs/11a_app.ipynb #guard
 GUARD = f"""<script>{{
   const create = document.createElement.bind(document), click = HTMLInputElement.prototype.click;
   let row = document.body, dropped = null;  // the row that was touched last, and files dropped on it
@@ -208,6 +208,7 @@ def limited_kernels(most: int) -> type: # a kernel manager
 
     class LimitedKernels(AsyncMappingKernelManager):
         async def start_kernel(self, **options: object) -> str:
+            "One more page, if there is room; else the browser is told to come back."
             if len(self.list_kernel_ids()) >= most:
                 raise HTTPError(503, reason=f"all {most} pages are in use: close one, or come back later")
             return await super().start_kernel(**options)

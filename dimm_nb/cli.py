@@ -142,7 +142,7 @@ def save_figure(
     finally:
         part.unlink(missing_ok=True)
 
-# %% ../nbs/12_cli.ipynb #demo
+# %% ../nbs/12_cli.ipynb #demo-cases
 Case = tuple["CausalNetwork", "Mixture", "Marginals", dict[str, str] | None]  # network, truth, what an analyst sees, metric
 
 
@@ -159,7 +159,7 @@ def alarm_case(rows: int, seed: int) -> Case:
 
 CASES = {"shop": shop_case, "alarm": alarm_case}
 
-
+# %% ../nbs/12_cli.ipynb #explain-case
 def explain_case(
     name: str,  # of a case: files are called by it
     out: Path,  # folder
@@ -189,7 +189,7 @@ def explain_case(
     say(f"the report: {out / f'{name}.html'}\n")
     return answer
 
-
+# %% ../nbs/12_cli.ipynb #demo
 def demo(
     out: Path,  # folder for the reports, the counts, and the shares beside the truth
     rows: int = 100_000,

@@ -53,7 +53,7 @@ def agreement(
     return pd.Series({"accuracy": float((there == here).mean()), **errors, "found": int(here.sum()), "right": int((there & here).sum()),
                       "base weight": estimate.base_weight, "largest": float(estimate.weights.max())})
 
-# %% ../nbs/09_ecommerce.ipynb #evaluate
+# %% ../nbs/09_ecommerce.ipynb #answers
 METHODS: Mapping[str, Callable] = {
     "dimm": lambda net, oracle, seen, frame, seed: solve_dimm(oracle, seen),
     "dimm, λ=0.01": lambda net, oracle, seen, frame, seed: solve_dimm(oracle, seen, lam=0.01),
@@ -81,7 +81,7 @@ def answers(
         out[name] = result, time.perf_counter() - start
     return out
 
-
+# %% ../nbs/09_ecommerce.ipynb #evaluate
 def evaluate(
     shop: Shop,
     networks: Mapping[str, CausalNetwork],  # what to call it -> the true network, a learned one

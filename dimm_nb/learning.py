@@ -93,7 +93,7 @@ def forbidden_edges(knowledge: Knowledge, columns: Sequence[str]) -> set[tuple[s
     backwards = {(a, b) for a in columns for b in columns if a in tier and b in tier and tier[a] > tier[b]}
     return backwards | {tuple(edge) for edge in knowledge.forbidden}
 
-# %% ../nbs/08d_learning.ipynb #categorize
+# %% ../nbs/08d_learning.ipynb #text-columns
 MOST_STATES = 1000
 
 
@@ -109,7 +109,7 @@ def text_columns(table: "pd.DataFrame | ir.Table | str | Path", columns: Sequenc
     except duckdb.Error as error:
         raise unreadable(Path(str(table)), "a table", error) from error
 
-
+# %% ../nbs/08d_learning.ipynb #categorize
 def categories(values: pd.Series, cuts: Sequence[float] | None, keep: int | None, other: bool) -> pd.Series:
     "One column as a categorical; raises ValueError if it has one value, or thousands."
     if cuts is not None:
@@ -189,7 +189,7 @@ def fit_tables(
     model.add_cpds(*estimator.fit(model, frame).parameters_)
     return CausalNetwork.from_pgmpy(model)
 
-
+# %% ../nbs/08d_learning.ipynb #learn-network
 def learn_network(
     table: "pd.DataFrame | ir.Table | str | Path",  # the stable period, a row a hit
     knowledge: Knowledge = Knowledge(),
