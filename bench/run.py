@@ -32,6 +32,7 @@ ASKED = (  # beginning of `what`, of `peer`, the column, at least (or at most), 
     ("OPT(ε)", "", "gap", "≤", 1e-6), ("OPT(ε), ALARM", "SLSQP", "ratio", "≥", 50), ("OPT(ε), S = 1122", "", "ours_seconds", "≤", 10),
     ("likelihood, ALARM, 100,000", "", "ours_seconds", "≤", 2), ("likelihood, ALARM, 1,000,000", "", "ours_seconds", "≤", 20),
     ("likelihood", "", "gap", "≤", 1e-6), ("likelihood", "", "peak_mb", "≤", 2048),
+    ("posterior, ALARM", "", "ours_seconds", "≤", 3), ("posterior, S = 1122", "", "ours_seconds", "≤", 60), ("posterior, S = 1122", "", "peak_mb", "≤", 1024),
     ("count, 10,000,000", "plain DuckDB SQL", "ratio", "≥", 0.66), ("count, 10,000,000", "Polars", "ratio", "≥", 0.66),  # within 1.5 times of either
     ("count, 10,000,000", "", "peak_mb", "≤", 2048))
 

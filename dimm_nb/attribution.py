@@ -12,14 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import figures, words
 from .credit import Metric, metric_label
 from .explain import METHODS, Explanation, explain
+from .figures import draw_fit, draw_share_network, draw_shares, draw_waterfall
 from .mixture import write_table
 from .network import CausalNetwork, write_whole
 from .oracle import Catalogue
 from .reading import NetworkLike, Totals, as_network, read_period
 from .report import report_html
+from .words import as_dict, headline, short_html, summary
 
 # %% ../nbs/10_attribution.ipynb #typing-imports
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Attribution(Explanation):
     "An explanation that can be told: in text, as data, in pictures, as a report. Made by `attribute`."
     def to_dict(self) -> dict:
         "All of it, as plain numbers and text, with a version."
-        return words.as_dict(self)
+        return as_dict(self)
 
     def to_json(self, path: str | os.PathLike | None = None) -> str:
         "`to_dict` as JSON, written to a file if a path is given; raises OSError."
@@ -50,33 +51,33 @@ class Attribution(Explanation):
 
     def headline(self) -> tuple[str, str, str]:
         "Three sentences: what happened, how sure we are, what it did."
-        return words.headline(self)
+        return headline(self)
 
     def summary(self, n: int = 15) -> str:  # at most n interventions
         "The answer as plain text."
-        return words.summary(self, n)
+        return summary(self, n)
 
     def __repr__(self) -> str:
         return self.summary(10)
 
     def _repr_html_(self) -> str:
-        return words.short_html(self)
+        return short_html(self)
 
     def plot(self, n: int = 15, ax: "Axes | None" = None) -> "Axes":
         "Ranked shares with their intervals."
-        return figures.draw_shares(self, n, ax)
+        return draw_shares(self, n, ax)
 
     def plot_metric(self, metric: Metric | None = None, n: int = 8, ax: "Axes | None" = None) -> "Axes":
         "A waterfall from the stable to the observed value."
-        return figures.draw_waterfall(self, metric, n, ax)
+        return draw_waterfall(self, metric, n, ax)
 
     def plot_fit(self, ax: "Axes | None" = None) -> "Axes":
         "Observed against explained marginals."
-        return figures.draw_fit(self, ax)
+        return draw_fit(self, ax)
 
     def plot_network(self, ax: "Axes | None" = None) -> "Axes":
         "The graph, coloured by the share of the interventions on each node."
-        return figures.draw_share_network(self, ax)
+        return draw_share_network(self, ax)
 
 # %% ../nbs/10_attribution.ipynb #check-call
 MOST_ENTRIES = 250_000_000  # of the matrix of effects: 2 GB
