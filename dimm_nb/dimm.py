@@ -18,6 +18,7 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
 
 from .conic import Program, certify, feasible, node_norms, objective, round_down
 from .exact import NotUniqueWarning
@@ -230,7 +231,8 @@ def by_slsqp(
 ) -> DimmResult:
     "The paper's protocol (appendix C.2): many random starts, the best end is kept."
     nodes = constrained_nodes(oracle)
-    runs = [descend(program, nodes, eps, random_start(program.A.shape[1], nodes, rng)) for _ in range(n_starts)]
+    with threadpool_limits(limits=1, user_api="blas"):  # sums in the same order, however many cores: another last digit leads to another end
+        runs = [descend(program, nodes, eps, random_start(program.A.shape[1], nodes, rng)) for _ in range(n_starts)]
     starts = pd.DataFrame([(run.trace[0], objective(program, run.x), len(run.trace) - 1, run.violation, run.status, run.message) for run in runs],
                           columns=START_COLUMNS).rename_axis("start")
     best = int(starts.objective.argmin())

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
+from threadpoolctl import threadpool_limits
 
 from .detect import SURE, detectable_shares, information_left, look_alikes
 from .em import components
@@ -382,12 +383,13 @@ def fit_posterior(
     oracle, dos = check_oracle(net, interventions, oracle)
     rng = np.random.default_rng(seed)
     sets, sizes = choice_sets(oracle.base, oracle.slices, dos) if prior.assumption_1 else (np.full(len(dos), -1), np.zeros(0, np.int64))
-    first = gather_evidence(net, oracle, marginals, interventions, shared_rows, rng)
-    short = run_chains(make_problem(first.gram, first.score, sets, sizes), first.pilot, prior, 2, sweeps // 4, warmup // 2, rng)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # few rows were said above
-        evidence = evidence_at(net, oracle, marginals, short.share.mean(axis=(0, 1)), interventions, shared_rows, rng)
-    draws = run_chains(make_problem(evidence.gram, evidence.score, sets, sizes), first.pilot, prior, chains, sweeps, warmup, rng)
+    with threadpool_limits(limits=1, user_api="blas"):  # sums in the same order, however many cores: a chain remembers the last digit
+        first = gather_evidence(net, oracle, marginals, interventions, shared_rows, rng)
+        short = run_chains(make_problem(first.gram, first.score, sets, sizes), first.pilot, prior, 2, sweeps // 4, warmup // 2, rng)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # few rows were said above
+            evidence = evidence_at(net, oracle, marginals, short.share.mean(axis=(0, 1)), interventions, shared_rows, rng)
+        draws = run_chains(make_problem(evidence.gram, evidence.score, sets, sizes), first.pilot, prior, chains, sweeps, warmup, rng)
     fit = summarise(evidence, draws, prior, oracle.interventions, marginals.n.min())
     object.__setattr__(fit, "status", warn_about_fit(fit.diagnostics, fit.p_value))
     return fit

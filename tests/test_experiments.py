@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from joblib import parallel_config
+from threadpoolctl import threadpool_limits
 
 from dimm_nb.experiments import (
-    COLUMNS, KEYS, PAPER, SOLVERS, compare_table1, difference, draw_problem, known, one_more_draw, read_results, run_alarm, run_cells, settings_of,
+    COLUMNS, KEYS, PAPER, SOLVERS, compare_table1, difference, draw_problem, known, one_more_draw, read_results, run_alarm, run_cells, score, settings_of,
     write_results)
 from dimm_nb.mixture import Marginals, mae, mixture_marginals, sample_mixture
 from dimm_nb.robustness import EXPERIMENTS, TRUE, experiment, reestimated, with_outsider, without_edge, wrong_problem
@@ -336,3 +337,14 @@ def test_the_committed_results_are_complete(name, monkeypatch):
     monkeypatch.setattr("dimm_nb.experiments.importlib.metadata.version", head["settings"]["versions"].get)
     monkeypatch.setattr("dimm_nb.experiments.delayed", lambda work: lambda *task: pytest.fail(f"missing: {task}"))
     assert len(EXPERIMENTS[name].run(seed=0, repetitions=repetitions, out=path, n_jobs=1, progress=False)) == len(results)
+
+
+@pytest.mark.parametrize("solver", ["slsqp", "posterior"])
+def test_an_answer_does_not_depend_on_how_many_cores_do_the_sums(solver):
+    problem = draw_problem("alarm", 5, 1_000, repetition=0, seed=0)
+
+    def answer(threads: int) -> dict:
+        with threadpool_limits(limits=threads, user_api="blas"):
+            return {key: value for key, value in score(problem, solver, 2).items() if key != "seconds"}
+
+    assert answer(1) == answer(2)
