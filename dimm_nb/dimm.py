@@ -20,9 +20,10 @@ import pandas as pd
 from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
-from .conic import Program, certify, feasible, node_norms, objective, round_down
+from .conic import Program, node_norms, objective
 from .exact import NotUniqueWarning
 from .mixture import Marginals, Mixture, share_series
+from .optimum import certify, feasible, round_down
 from .oracle import Oracle
 
 # %% ../nbs/05_dimm.ipynb #observed-shift
@@ -248,7 +249,7 @@ def by_cones(
     program: Program, # from `program_of`
     eps: float, # ε
 ) -> DimmResult:
-    "The certified optimum (chapter 04a)."
+    "The certified optimum (chapter 04b)."
     nodes = constrained_nodes(oracle)
     found = certify(program, nodes, eps)
     unproven = f"After {found.solves} cone programs, the optimum may still be lower by up to {found.objective - found.bound:.1e}."
