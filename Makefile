@@ -25,7 +25,7 @@ help:
 	@echo "make test-spark  count on Spark too, if there is Java"
 	@echo "make bench  measure speed and memory beside other libraries"
 	@echo "make calibration  check what the posterior promises by simulation (results/; half an hour)"
-	@echo "make experiments  run the paper's experiments again, and more (results/experiments/; about an hour)"
+	@echo "make experiments  run the paper's experiments again, and more (results/experiments/; 40 minutes on two cores)"
 	@echo "make lab    open the chapters in JupyterLab"
 	@echo "make app    open the explorer and the attribution report as a web page"
 	@echo "make docs   build the website of the chapters (_docs/)"
