@@ -383,6 +383,15 @@ def test_more_rows_detect_smaller_shares():
     assert small.plot().get_title(loc="left") and identify(alarm_oracle, n=1e6).plot() is not None
 
 
+def test_a_share_so_small_that_its_own_rows_scatter_is_not_detectable():
+    counts = counts_of(asia, Mixture(pd.Series(0.0, asia.index)), 1000)
+    fewer = Marginals(counts.index, counts.p, np.where(np.arange(8) == 3, 400, counts.n))
+    for seen, n in ((counts, 1000), (fewer, 400)):
+        fit = fit_posterior(asia, seen, oracle=asia_oracle)
+        found = fit.smallest_detectable[np.isfinite(fit.smallest_detectable)]
+        assert len(found) and (found > np.sqrt(2 * np.log(SURE / (1 - SURE))) ** 2 / n).all()  # x² ≥ z² x / n
+
+
 def test_what_is_determined_by_data_alone():
     only = identify(Oracle.from_network(asia, [Intervention({"smoke": "yes"}), Intervention({"xray": "no"})]))
     assert (only.status == BY_DATA).all() and only.rank == 2
