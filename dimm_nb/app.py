@@ -189,7 +189,9 @@ def page(
     "Show the app: explorer and attribution, a tab each."
     from IPython.display import HTML, display
 
-    tabs = widgets.Tab([explore(network), AttributionPanel()], titles=("Explore", "Attribute"))
+    explorer = explore(network)
+    explorer.settle()  # a page that loads reads each widget once, and would miss what a thread changes meanwhile
+    tabs = widgets.Tab([explorer, AttributionPanel()], titles=("Explore", "Attribute"))
     display(HTML(f"<h1 style='font-size:1.4em'>dimm_nb</h1>{GUARD}"), tabs)
 
 

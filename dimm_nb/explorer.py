@@ -244,7 +244,7 @@ class Explorer(widgets.VBox):
         self.runner.start(s, on_answer)
 
     def settle(self, seconds: float = 60) -> None:
-        "Wait until the page shows what its controls say: for tests."
+        "Wait until the page shows what its controls say."
         thread = None
         while thread is not self._thread:  # a turn may begin another
             thread = self._thread

@@ -21,7 +21,7 @@ from dimm_nb.scene import Settings, draw_stems, look
 
 BIN = Path(sys.executable).parent
 CHROMIUM = next((path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path), None)
-ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+ARGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking", "--no-first-run"]
 HARMLESS = re.compile(r"cdn\.jsdelivr|cdnjs|mathjax|net::ERR_|favicon|Failed to load resource", re.I)  # assets from elsewhere, missing without a network
 SHOTS = os.environ.get("DIMM_SHOTS")  # a folder for screenshots
 START = Settings("asia", 8, rows=10_000)
@@ -78,10 +78,12 @@ def visit(browser, address):
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.set_default_timeout(180_000)
-    while page.goto(address).status == 503:  # pages that were left are still ending
+    for _ in range(120):  # pages that were left are still ending
+        if page.goto(address).status != 503:
+            break
         page.wait_for_timeout(500)
-    page.get_by_text("MABRE").wait_for()
     try:
+        page.get_by_text("MABRE").wait_for()
         yield page
         assert [text for text in errors if not HARMLESS.search(text)] == []
     finally:
