@@ -225,10 +225,15 @@ class Explorer(widgets.VBox):
         "Put a scene on the page, unless it is out of date."
         if turn != self._turn: return
         if scene is not self._scene:
-            before = self._scene and self._scene.scores
-            self.shares.value, self.numbers.value, self._scene = picture(draw_stems(scene)), numbers_html(scene, before), scene
+            drawn = picture(draw_stems(scene))
+            with self._turning:  # drawing takes a while: a later turn may have come, and even shown its scene
+                if turn != self._turn: return
+                before = self._scene and self._scene.scores
+                self.shares.value, self.numbers.value, self._scene = drawn, numbers_html(scene, before), scene
         label = next(name for name, solver in SOLVERS.items() if solver == (scene.settings.solver if scene.settings.solver in QUICK else "conic"))
-        if turn == self._turn: self.errors.value, self._points = picture(draw_curve(scene, points, label)), points
+        drawn = picture(draw_curve(scene, points, label))
+        with self._turning:
+            if turn == self._turn: self.errors.value, self._points = drawn, points
 
     def start(self) -> None:
         "Run the slow solver of these settings beside the page."
