@@ -87,11 +87,9 @@ class Runner(widgets.VBox):
         "Begin; `on_answer(shares, problem)` is called from a thread, unless it is stopped before."
         self.stop("")
         self.run.disabled, self.cancel.disabled, self.note.value = True, False, "running …"
-        self._ticket = ticket = object()
 
         def on_step(done: int, total: int, shares: pd.Series | None, problem: str) -> None:
             "Progress, and in the end the answer."
-            if self._ticket is not ticket: return
             self.progress.max, self.progress.value = total, done
             if not problem and shares is None: return
             on_answer(shares, problem)
@@ -102,8 +100,7 @@ class Runner(widgets.VBox):
     def stop(self, note: str) -> None:
         "Cancel what runs."
         if self.job is not None: self.job.cancel()
-        self._ticket = self.job = None
-        self.progress.value, self.note.value, self.run.disabled, self.cancel.disabled = 0, note, False, True
+        self.job, self.progress.value, self.note.value, self.run.disabled, self.cancel.disabled = None, 0, note, False, True
 
 # %% ../nbs/11_explorer.ipynb #make-controls
 NUMBERS = dict( # field of Settings -> label, low, high, step, logarithmic, whole
