@@ -12,7 +12,7 @@ TOOLS   := $(VENV)/tools-$(VERSION)
 SPARK   := $(VENV)/spark-$(VERSION)
 PIP     := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # The sampler's machine code, made once here, so that the first answer does not wait for it
-COMPILE := import numpy as np; from dimm_nb.sampler import make_problem, run_chains; run_chains(make_problem(np.eye(2), np.ones(2), -np.ones(2), np.zeros(0)), np.zeros(2), sweeps=50, warmup=0)
+COMPILE := import numpy as np; from dimm_nb.posterior.sampler import make_problem, run_chains; run_chains(make_problem(np.eye(2), np.ones(2), -np.ones(2), np.zeros(0)), np.zeros(2), sweeps=50, warmup=0)
 # Two cores do two notebooks at a time: threads inside them would only wait for each other
 QUIET   := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MPLBACKEND=agg PYTHONWARNINGS=ignore::DeprecationWarning
 
@@ -84,7 +84,7 @@ bench: $(TOOLS)
 	@$(BIN)/python bench/run.py
 
 calibration: $(TOOLS)
-	@$(QUIET) $(BIN)/python -c "from dimm_nb.calibration import run_calibration; print(run_calibration('results'))"
+	@$(QUIET) $(BIN)/python -c "from dimm_nb.posterior.calibration import run_calibration; print(run_calibration('results'))"
 
 app: $(TOOLS)
 	@$(BIN)/dimm app

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 
 from common import best_time, process_peak_mb, row
 
-from dimm_nb.aggregates import count_categories
-from dimm_nb.shop import shop_network
+from dimm_nb.mixture.aggregates import count_categories
+from dimm_nb.learning.shop import shop_network
 
 PART = 1_000_000  # rows drawn and written at a time
 
@@ -53,7 +53,7 @@ def rows(quick: bool) -> Iterator[dict]:
                                                                          ((count_categories, path, net), (by_duckdb, path), (by_polars, path)))
         counts = {key: int(value) for key, value in seen.counts.items() if value}
         assert counts == plain == frame, "the three counts differ"
-        peak = process_peak_mb(f"from pathlib import Path\nfrom dimm_nb.aggregates import count_categories\nfrom dimm_nb.shop import shop_network\n"
+        peak = process_peak_mb(f"from pathlib import Path\nfrom dimm_nb.mixture.aggregates import count_categories\nfrom dimm_nb.learning.shop import shop_network\n"
                                f"count_categories(Path({str(path)!r}), shop_network())")
         what, note = f"count, {n:,} hits × {len(net.names)} features in Parquet", f"{size:.0f} MB, {len(net.index)} categories"
         yield row(what, ours, "plain DuckDB SQL", duckdb_seconds, peak_mb=peak, note=note)

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from common import best_time, process_peak_mb, row, timed
-from dimm_nb.em import EMResult, em_step, em_step_as_written, fit_em, joint_probabilities
-from dimm_nb.mixture import random_mixture, sample_mixture
-from dimm_nb.network import CausalNetwork, load_network
+from dimm_nb.solvers.em import EMResult, em_step, em_step_as_written, fit_em, joint_probabilities
+from dimm_nb.mixture.mixture import random_mixture, sample_mixture
+from dimm_nb.network.network import CausalNetwork, load_network
 
 GAP = 1e-6  # nats a row, certified
 

@@ -2,10 +2,10 @@
 from collections.abc import Iterator
 
 from common import WIDE, best_time, row, wide_network
-from dimm_nb.exact import solve_exact
-from dimm_nb.mixture import max_abs_error, mixture_marginals, random_mixture
-from dimm_nb.network import load_network
-from dimm_nb.oracle import Oracle
+from dimm_nb.solvers.exact import solve_exact
+from dimm_nb.mixture.mixture import max_abs_error, mixture_marginals, random_mixture
+from dimm_nb.network.network import load_network
+from dimm_nb.network.oracle import Oracle
 
 
 def rows(quick: bool = False) -> Iterator[dict]:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from common import timed
-from dimm_nb.network import CausalNetwork, load_network
-from dimm_nb.oracle import Oracle
+from dimm_nb.network.network import CausalNetwork, load_network
+from dimm_nb.network.oracle import Oracle
 
 COLUMNS = ("what", "ours_seconds", "peer", "peer_seconds", "ratio", "peak_mb", "note")
 PEER_SAMPLE = {"andes": 4}  # pgmpy: time this many interventions, and scale; absent: all of them

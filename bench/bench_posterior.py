@@ -2,15 +2,15 @@
 from collections.abc import Iterator
 
 from common import WIDE, best_time, process_peak_mb, row, wide_network
-from dimm_nb.mixture import Marginals, random_mixture, sample_mixture
-from dimm_nb.network import load_network
-from dimm_nb.oracle import Oracle
-from dimm_nb.posterior import fit_posterior
+from dimm_nb.mixture.mixture import Marginals, random_mixture, sample_mixture
+from dimm_nb.network.network import load_network
+from dimm_nb.network.oracle import Oracle
+from dimm_nb.posterior.posterior import fit_posterior
 
 PEAK = """
 from common import WIDE, wide_network
 from bench_posterior import problem
-from dimm_nb.posterior import fit_posterior
+from dimm_nb.posterior.posterior import fit_posterior
 net, oracle, counts = problem({}, 10_000)
 fit_posterior(net, counts, oracle=oracle)
 """

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dimm_nb.network import CausalNetwork
+from dimm_nb.network.network import CausalNetwork
 
 COLUMNS = ("what", "ours_seconds", "peer", "peer_seconds", "ratio", "peak_mb", "gap", "note")
 WIDE = {"32 nodes of 35 or 36 states": [35] * 30 + [36] * 2, "374 nodes of 3 states": [3] * 374}  # S = 1122 both

@@ -1,21 +1,21 @@
-from .aggregates import count_categories, count_report
-from .attribution import attribute
-from .dimm import dimm_objective, objective_gap, solve_dimm
-from .drawing import draw_network
-from .em import fit_em
-from .exact import InconsistentMarginals, solve_exact
-from .experiments import run_alarm
-from .explorer import explore
-from .identification import identify
-from .learning import Knowledge, learn_network
-from .mixture import Marginals, Mixture, mae, max_abs_error, mixture_marginals, mse, random_mixture, read_counts, sample_mixture, write_counts
-from .network import CausalNetwork, Intervention, load_network, random_network
-from .oracle import Oracle
-from .periods import attribute_series
-from .posterior import fit_posterior
-from .robustness import experiment
-from .shop import simulate_shop
-from .tuning import choose_lambda
+from .mixture.aggregates import count_categories, count_report
+from .attribution.attribution import attribute
+from .solvers.dimm import dimm_objective, objective_gap, solve_dimm
+from .network.drawing import draw_network
+from .solvers.em import fit_em
+from .solvers.exact import InconsistentMarginals, solve_exact
+from .experiments.paper import run_alarm
+from .explorer.explorer import explore
+from .posterior.identification import identify
+from .learning.learning import Knowledge, learn_network
+from .mixture.mixture import Marginals, Mixture, mae, max_abs_error, mixture_marginals, mse, random_mixture, read_counts, sample_mixture, write_counts
+from .network.network import CausalNetwork, Intervention, load_network, random_network
+from .network.oracle import Oracle
+from .attribution.periods import attribute_series
+from .posterior.posterior import fit_posterior
+from .experiments.robustness import experiment
+from .learning.shop import simulate_shop
+from .experiments.tuning import choose_lambda
 
 __all__ = [
     "CausalNetwork",

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dimm_nb.aggregates import MISSING, OTHER, bin_labels, count_categories, count_values
-from dimm_nb.mixture import Marginals
-from dimm_nb.network import CausalNetwork
-from dimm_nb.shop import simulate_shop
-from dimm_nb.ecommerce import corner
+from dimm_nb.mixture.aggregates import MISSING, OTHER, bin_labels, count_categories, count_values
+from dimm_nb.mixture.mixture import Marginals
+from dimm_nb.network.network import CausalNetwork
+from dimm_nb.learning.shop import simulate_shop
+from dimm_nb.learning.ecommerce import corner
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("java") is None, reason="needs Java (on Debian: openjdk-17-jre-headless)"),

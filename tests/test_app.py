@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from dimm_nb.app import MOST_BYTES
-from dimm_nb.live import picture
-from dimm_nb.mixture import Marginals, random_mixture, sample_mixture, write_counts
-from dimm_nb.network import load_network
-from dimm_nb.scene import Settings, draw_stems, look
+from dimm_nb.explorer.app import MOST_BYTES
+from dimm_nb.theory.live import picture
+from dimm_nb.mixture.mixture import Marginals, random_mixture, sample_mixture, write_counts
+from dimm_nb.network.network import load_network
+from dimm_nb.explorer.scene import Settings, draw_stems, look
 
 BIN = Path(sys.executable).parent
 CHROMIUM = next((path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path), None)

@@ -1,4 +1,4 @@
-"Edge cases, bad input and properties of reading, attributing and reporting beyond those shown in nbs/03a, 03b, 09a to 09d and 10 to 10b."
+"Edge cases, bad input and properties of reading, attributing and reporting beyond those shown in the notebooks of parts 3 and 7."
 import csv
 import io
 import json
@@ -15,14 +15,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dimm_nb.attribution import attribute
-from dimm_nb.credit import REST, first_moved, interval_text, metric_label, moved, percent, points
-from dimm_nb.mixture import Marginals, Mixture, mixture_marginals, random_mixture, sample_mixture
-from dimm_nb.network import CausalNetwork, Intervention, load_network, random_network
-from dimm_nb.oracle import Oracle
-from dimm_nb.periods import attribute_series
-from dimm_nb.reading import as_network, read_number, read_period, same_label, look_up
-from dimm_nb.report import report_html
+from dimm_nb.attribution.attribution import attribute
+from dimm_nb.attribution.credit import REST, first_moved, interval_text, metric_label, moved, percent, points
+from dimm_nb.mixture.mixture import Marginals, Mixture, mixture_marginals, random_mixture, sample_mixture
+from dimm_nb.network.network import CausalNetwork, Intervention, load_network, random_network
+from dimm_nb.network.oracle import Oracle
+from dimm_nb.attribution.periods import attribute_series
+from dimm_nb.mixture.reading import as_network, read_number, read_period, same_label, look_up
+from dimm_nb.attribution.report import report_html
 
 few = settings(max_examples=12, deadline=None)
 seeds = st.integers(0, 10**6)

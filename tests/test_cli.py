@@ -174,7 +174,7 @@ def test_the_command_is_installed_and_its_status_reaches_the_shell():
 
 
 def test_help_loads_no_heavy_library():
-    code = "import sys; from dimm_nb.cli import main; main(['--help']); print(set('numpy pandas scipy pgmpy matplotlib'.split()) & set(sys.modules))"
+    code = "import sys; from dimm_nb.use.cli import main; main(['--help']); print(set('numpy pandas scipy pgmpy matplotlib'.split()) & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.endswith("set()\n")
 
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from scipy.optimize import linprog, minimize
 
-from dimm_nb.conic import Program, dual_bound, least_cost, node_norms, objective
-from dimm_nb.mixture import Marginals, mixture_marginals, random_mixture, sample_mixture
-from dimm_nb.network import CausalNetwork, load_network, random_network
-from dimm_nb.optimum import certify, feasible, relax, round_down, smooth_optimum, worst_node
-from dimm_nb.oracle import Oracle
+from dimm_nb.solvers.conic import Program, dual_bound, least_cost, node_norms, objective
+from dimm_nb.mixture.mixture import Marginals, mixture_marginals, random_mixture, sample_mixture
+from dimm_nb.network.network import CausalNetwork, load_network, random_network
+from dimm_nb.solvers.optimum import certify, feasible, relax, round_down, smooth_optimum, worst_node
+from dimm_nb.network.oracle import Oracle
 
 seeds = st.integers(0, 10_000)
 few = settings(max_examples=15, deadline=None)

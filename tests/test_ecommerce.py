@@ -5,14 +5,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dimm_nb.aggregates import count_categories
-from dimm_nb.ecommerce import METHODS, PAPER, SHOPPERS, agreement, answers, biggest_shifts, corner, evaluate, read_shoppers, shoppers_file, variation
-from dimm_nb.learning import categorize, edges_of, learn_network
-from dimm_nb.mixture import Marginals, Mixture, mixture_marginals, sample_mixture
-from dimm_nb.network import CausalNetwork
-from dimm_nb.oracle import Oracle
-from dimm_nb.posterior import fit_posterior
-from dimm_nb.shop import Shop, shop_network, shop_truth
+from dimm_nb.mixture.aggregates import count_categories
+from dimm_nb.learning.ecommerce import METHODS, PAPER, SHOPPERS, agreement, answers, biggest_shifts, corner, evaluate, read_shoppers, shoppers_file, variation
+from dimm_nb.learning.learning import categorize, edges_of, learn_network
+from dimm_nb.mixture.mixture import Marginals, Mixture, mixture_marginals, sample_mixture
+from dimm_nb.network.network import CausalNetwork
+from dimm_nb.network.oracle import Oracle
+from dimm_nb.posterior.posterior import fit_posterior
+from dimm_nb.learning.shop import Shop, shop_network, shop_truth
 
 NAMES = ["Visitor", "Weekday", "Channel", "ReferrerType"]
 

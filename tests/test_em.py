@@ -1,4 +1,4 @@
-"Edge cases and properties of maximum likelihood beyond those shown in nbs/06_em.ipynb."
+"Edge cases and properties of maximum likelihood beyond those shown in nbs/04-solvers/em.ipynb."
 import itertools
 import warnings
 import clarabel
@@ -8,10 +8,10 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from dimm_nb.em import (checked_samples, climb, components, curvature, distinct_rows, em_step, em_step_as_written, fit_em, gains,
+from dimm_nb.solvers.em import (checked_samples, climb, components, curvature, distinct_rows, em_step, em_step_as_written, fit_em, gains,
                         joint_probabilities, likelihood, mean_log_likelihood)
-from dimm_nb.mixture import Mixture, canonical, mae, sample_mixture
-from dimm_nb.network import CausalNetwork, Intervention, load_network, random_network
+from dimm_nb.mixture.mixture import Mixture, canonical, mae, sample_mixture
+from dimm_nb.network.network import CausalNetwork, Intervention, load_network, random_network
 
 ASIA = load_network("asia")
 GOOD = ASIA.sample(10, 0)
@@ -124,7 +124,7 @@ def test_answer_is_canonical(seed):
 
 @pytest.mark.parametrize("cost", [0, np.inf])  # sparse blocks, dense blocks
 def test_curvature_is_minus_the_hessian(cost, monkeypatch):
-    monkeypatch.setattr("dimm_nb.em.SPARSE_COST", cost)
+    monkeypatch.setattr("dimm_nb.solvers.em.SPARSE_COST", cost)
     net = random_network(3, 3, 2, 4)
     codes = samples(net, 4)
     first, group = distinct_rows(codes, net.sizes)

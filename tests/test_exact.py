@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from hypothesis import assume, given, settings, strategies as st
 
-from dimm_nb.exact import InconsistentMarginals, NotUniqueWarning, error_gain, solve_exact
-from dimm_nb.mixture import Marginals, Mixture, max_abs_error, mixture_marginals, random_mixture
-from dimm_nb.network import CausalNetwork, random_network
-from dimm_nb.oracle import Oracle
+from dimm_nb.solvers.exact import InconsistentMarginals, NotUniqueWarning, error_gain, solve_exact
+from dimm_nb.mixture.mixture import Marginals, Mixture, max_abs_error, mixture_marginals, random_mixture
+from dimm_nb.network.network import CausalNetwork, random_network
+from dimm_nb.network.oracle import Oracle
 
 seeds = st.integers(0, 10_000)
 few = settings(max_examples=40, deadline=None)

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from joblib import parallel_config
 from threadpoolctl import threadpool_limits
 
-from dimm_nb.experiments import (
+from dimm_nb.experiments.paper import (
     COLUMNS, KEYS, PAPER, SOLVERS, compare_table1, difference, draw_problem, known, one_more_draw, read_results, run_alarm, run_cells, score, settings_of,
     write_results)
-from dimm_nb.mixture import Marginals, mae, mixture_marginals, sample_mixture
-from dimm_nb.robustness import EXPERIMENTS, TRUE, experiment, reestimated, with_outsider, without_edge, wrong_problem
-from dimm_nb.tuning import choose_lambda, em_as_written, simulated
+from dimm_nb.mixture.mixture import Marginals, mae, mixture_marginals, sample_mixture
+from dimm_nb.experiments.robustness import EXPERIMENTS, TRUE, experiment, reestimated, with_outsider, without_edge, wrong_problem
+from dimm_nb.experiments.tuning import choose_lambda, em_as_written, simulated
 
 RESULTS = Path(__file__).resolve().parent.parent / "results" / "experiments"
 QUICK = {"n_starts": 2, "n_jobs": 1, "progress": False}
@@ -64,7 +64,7 @@ def test_a_dask_cluster_gives_what_one_process_gives(alone):
         assert len(client.scheduler_info()["workers"]) == 2
         with parallel_config(backend="dask"):
             there = run_alarm(**GRID, **QUICK | {"n_jobs": -1})
-        assert client.submit(lambda: "dimm_nb.experiments" in sys.modules).result(), "the work was done by the workers"
+        assert client.submit(lambda: "dimm_nb.experiments.paper" in sys.modules).result(), "the work was done by the workers"
     same(there, alone)
 
 
@@ -105,7 +105,7 @@ def test_an_answer_that_is_the_truth_has_no_error():
     ({"out": "no/such/folder/a.csv"}, "no folder 'no/such/folder'"),
 ])
 def test_what_cannot_be_run_is_refused_before_anything_runs(bad, message, monkeypatch):
-    monkeypatch.setattr("dimm_nb.experiments.score_solvers", lambda *_: pytest.fail("it ran"))
+    monkeypatch.setattr("dimm_nb.experiments.paper.score_solvers", lambda *_: pytest.fail("it ran"))
     with pytest.raises(ValueError, match=message):
         run_alarm(**{"n_interventions": 5, "rows": 100, "solvers": "zero", "repetitions": 1} | QUICK | bad)
 
@@ -118,7 +118,7 @@ def test_an_interrupted_run_is_resumed(tmp_path, alone):
     out = tmp_path / "run.csv"
     code = f"""
 import os
-import dimm_nb.experiments as e
+import dimm_nb.experiments.paper as e
 write, left = e.write_results, [3]
 def write_and_die(*args):
     write(*args); left[0] -= 1
@@ -231,7 +231,7 @@ def test_the_comparison_is_with_the_printed_numbers(alone):
 
 def test_em_as_written_ends_where_the_maximum_is():
     problem = draw_problem("asia", 2, 2_000, 0, 0)
-    from dimm_nb.em import fit_em, joint_probabilities, mean_log_likelihood
+    from dimm_nb.solvers.em import fit_em, joint_probabilities, mean_log_likelihood
     mixture, steps = em_as_written(problem)
     shares = np.append(mixture.weights, mixture.base_weight)
     best = fit_em(problem.net, problem.codes)
@@ -258,7 +258,7 @@ def test_choosing_lambda_takes_labels_in_any_order_and_another_catalogue():
     one, two = (choose_lambda(problem.oracle, m, problem.net, (0.01, 0.1), draws=2) for m in (problem.marginals, turned))
     assert one.lam == two.lam
     pd.testing.assert_frame_equal(one.table, two.table)
-    from dimm_nb.oracle import Oracle
+    from dimm_nb.network.oracle import Oracle
     pair = [{"asia": "yes", "smoke": "no"}, {"bronc": "yes"}]
     other = choose_lambda(Oracle.from_network(problem.net, pair), problem.marginals, problem.net, (0.01, 0.1), draws=2, interventions=pair)
     assert len(other.mixture.weights) == 2
@@ -334,8 +334,8 @@ def test_the_committed_results_are_complete(name, monkeypatch):
     results, head = read_results(path)
     assert head["command"].startswith(f"dimm experiment {name} --seed 0") and not results.isna().any(axis=None)
     repetitions = int(results.repetition.max()) + 1
-    monkeypatch.setattr("dimm_nb.experiments.importlib.metadata.version", head["settings"]["versions"].get)
-    monkeypatch.setattr("dimm_nb.experiments.delayed", lambda work: lambda *task: pytest.fail(f"missing: {task}"))
+    monkeypatch.setattr("dimm_nb.experiments.paper.importlib.metadata.version", head["settings"]["versions"].get)
+    monkeypatch.setattr("dimm_nb.experiments.paper.delayed", lambda work: lambda *task: pytest.fail(f"missing: {task}"))
     assert len(EXPERIMENTS[name].run(seed=0, repetitions=repetitions, out=path, n_jobs=1, progress=False)) == len(results)
 
 

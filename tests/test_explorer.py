@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dimm_nb.cli import main
-from dimm_nb.explorer import Explorer, Job, explore, numbers_html
-from dimm_nb.live import Number, alert, live, picture, read_number, spelled
-from dimm_nb.network import CausalNetwork, random_network
-from dimm_nb.scene import GRID, SOLVERS, SettingError, Settings, aggregates, checked, draw_curve, draw_stems, look, true_mixture
+from dimm_nb.use.cli import main
+from dimm_nb.explorer.explorer import Explorer, Job, explore, numbers_html
+from dimm_nb.theory.live import Number, alert, live, picture, read_number, spelled
+from dimm_nb.network.network import CausalNetwork, random_network
+from dimm_nb.explorer.scene import GRID, SOLVERS, SettingError, Settings, aggregates, checked, draw_curve, draw_stems, look, true_mixture
 
 SMALL = Settings("asia", 4, rows=1_000)
 

@@ -3,10 +3,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dimm_nb.aggregates import MISSING, OTHER, count_categories
-from dimm_nb.learning import (Knowledge, categorize, check_knowledge, edges_of, fit_tables, forbidden_edges, learn_network, learn_structure,
+from dimm_nb.mixture.aggregates import MISSING, OTHER, count_categories
+from dimm_nb.learning.learning import (Knowledge, categorize, check_knowledge, edges_of, fit_tables, forbidden_edges, learn_network, learn_structure,
                               read_knowledge, recovery)
-from dimm_nb.network import CausalNetwork, load_network
+from dimm_nb.network.network import CausalNetwork, load_network
 
 COLUMNS = ["Country", "Device", "Browser", "Cart"]
 

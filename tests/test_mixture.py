@@ -1,4 +1,4 @@
-"Edge cases and properties of mixtures, aggregates and their files beyond those shown in nbs/03_mixture.ipynb."
+"Edge cases and properties of mixtures, aggregates and their files beyond those shown in nbs/03-mixture/mixture.ipynb."
 import itertools
 import os
 import pickle
@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from dimm_nb.mixture import (Marginals, Mixture, breaks_assumption, canonical, mae, max_abs_error, mixture_marginals, mse, random_mixture,
+from dimm_nb.mixture.mixture import (Marginals, Mixture, breaks_assumption, canonical, mae, max_abs_error, mixture_marginals, mse, random_mixture,
                              read_counts, sample_mixture, write_counts, write_table)
-from dimm_nb.network import CausalNetwork, Intervention, load_network, random_network
-from dimm_nb.oracle import Oracle
-from dimm_nb.reading import read_period
+from dimm_nb.network.network import CausalNetwork, Intervention, load_network, random_network
+from dimm_nb.network.oracle import Oracle
+from dimm_nb.mixture.reading import read_period
 
 few = settings(max_examples=40, deadline=None)
 seeds = st.integers(0, 10**6)

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from dimm_nb import network
-from dimm_nb.checks import checked_cpt, topological_order
-from dimm_nb.drawing import crossings, draw_network, layered, ordered
-from dimm_nb.network import CausalNetwork, Intervention, draw_states, load_network, packaged_files, random_network
+from dimm_nb.network.checks import checked_cpt, topological_order
+from dimm_nb.network.drawing import crossings, draw_network, layered, ordered
+from dimm_nb.network.network import CausalNetwork, Intervention, draw_states, load_network, packaged_files, random_network
 
 ASIA, ALARM = load_network("asia"), load_network("alarm")
 COIN, PAID = ("heads", "tails"), ("yes", "no")
@@ -408,7 +408,7 @@ def test_an_unknown_network_is_answered_with_the_names():
 
 
 def test_alarm_loads_without_heavy_libraries():
-    code = "import sys; from dimm_nb.network import load_network; load_network('alarm').sample(9); print(*({'scipy', 'pgmpy', 'matplotlib', 'sklearn'} & set(sys.modules)))"
+    code = "import sys; from dimm_nb.network.network import load_network; load_network('alarm').sample(9); print(*({'scipy', 'pgmpy', 'matplotlib', 'sklearn'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""
 
 

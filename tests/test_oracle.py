@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from dimm_nb.junction import best_tree, fill_in, junction_tree, weighted_fill_in
-from dimm_nb.network import CausalNetwork, Intervention, load_network
-from dimm_nb.oracle import Oracle, chunks, descendants, live_messages, marginals_under, propagate
+from dimm_nb.network.junction import best_tree, fill_in, junction_tree, weighted_fill_in
+from dimm_nb.network.network import CausalNetwork, Intervention, load_network
+from dimm_nb.network.oracle import Oracle, chunks, descendants, live_messages, marginals_under, propagate
 
 
 def make_network(sizes, density, zeros, seed):
@@ -161,8 +161,8 @@ def test_too_large_says_so_before_any_work(monkeypatch):
     grid = [tuple(k for k, there in ((side * r + c - 1, c), (side * (r - 1) + c, r)) if there) for r in range(side) for c in range(side)]
     with pytest.raises(ValueError, match=r"the largest clique has [\d,]+ entries, the limit is 10,000,000\. Its nodes: "):
         best_tree([str(k) for k in range(side**2)], grid, [2] * side**2)
-    monkeypatch.setattr("dimm_nb.oracle.propagate", lambda *_: pytest.fail("work was begun"))
-    monkeypatch.setattr("dimm_nb.oracle.best_tree", lambda *args: best_tree(*args, max_entries=4))
+    monkeypatch.setattr("dimm_nb.network.oracle.propagate", lambda *_: pytest.fail("work was begun"))
+    monkeypatch.setattr("dimm_nb.network.oracle.best_tree", lambda *args: best_tree(*args, max_entries=4))
     with pytest.raises(ValueError, match="the largest clique has 8 entries"): Oracle.from_network(load_network("asia"))
 
 

@@ -14,15 +14,15 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from scipy import stats
 
-from dimm_nb.calibration import DRAWS, coverage_of, rank_in, run_cells, run_sbc, uniformity
-from dimm_nb.detect import detectable_shares, information_left, look_alikes, thresholds
-from dimm_nb.evidence import Evidence, aligned_marginals, gather_evidence, kept_categories, node_blocks, pilot_shares, sampling_covariance, smoothed, whitener
-from dimm_nb.identification import BOUNDS, BY_DATA, identify, null_directions, share_bounds
-from dimm_nb.mixture import Marginals, Mixture, mae, mixture_marginals, random_mixture, sample_mixture
-from dimm_nb.network import CausalNetwork, Intervention, load_network, random_network
-from dimm_nb.oracle import Oracle
-from dimm_nb.posterior import NOTHING, SURE, Posterior, check_oracle, effective_size, fit_posterior, split_r_hat, warn_about_fit
-from dimm_nb.sampler import Draws, Prior, choice_sets, draw_between, draw_prior, log_integral, make_problem, run_chains, start_state
+from dimm_nb.posterior.calibration import DRAWS, coverage_of, rank_in, run_cells, run_sbc, uniformity
+from dimm_nb.posterior.detect import detectable_shares, information_left, look_alikes, thresholds
+from dimm_nb.posterior.evidence import Evidence, aligned_marginals, gather_evidence, kept_categories, node_blocks, pilot_shares, sampling_covariance, smoothed, whitener
+from dimm_nb.posterior.identification import BOUNDS, BY_DATA, identify, null_directions, share_bounds
+from dimm_nb.mixture.mixture import Marginals, Mixture, mae, mixture_marginals, random_mixture, sample_mixture
+from dimm_nb.network.network import CausalNetwork, Intervention, load_network, random_network
+from dimm_nb.network.oracle import Oracle
+from dimm_nb.posterior.posterior import NOTHING, SURE, Posterior, check_oracle, effective_size, fit_posterior, split_r_hat, warn_about_fit
+from dimm_nb.posterior.sampler import Draws, Prior, choice_sets, draw_between, draw_prior, log_integral, make_problem, run_chains, start_state
 
 matplotlib.use("agg")
 seeds = st.integers(0, 10_000)
@@ -182,7 +182,7 @@ def test_interventions_on_two_nodes():
 
 
 def test_the_compiled_code_works_where_nothing_can_be_cached(tmp_path):
-    code = "import numpy as np; from dimm_nb.sampler import log_integral; print(round(log_integral(1., 0., 0., 1.), 6))"
+    code = "import numpy as np; from dimm_nb.posterior.sampler import log_integral; print(round(log_integral(1., 0., 0., 1.), 6))"
     done = subprocess.run([sys.executable, "-c", f"import numba.core.caching as c\nc.CacheImpl._locator_classes = []\n{code}"], capture_output=True, text=True, check=True)
     assert float(done.stdout) == pytest.approx(np.log(stats.norm.cdf(1) - 0.5) + 0.5 * np.log(2 * np.pi), abs=1e-5)
 

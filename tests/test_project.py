@@ -1,8 +1,8 @@
 """The project around the library: public names, requirements, the checks that `make test` runs, continuous integration."""
 import ast
 import configparser
+import graphlib
 import importlib
-import importlib.util
 import json
 import os
 import re
@@ -16,25 +16,11 @@ import pytest
 import dimm_nb
 
 ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOKS = sorted((ROOT / "nbs").glob("*.ipynb"))
-MODULES = [path for path in sorted((ROOT / "dimm_nb").glob("*.py")) if not path.name.startswith("_")]
-PUBLIC = {
-    "network": "CausalNetwork Intervention load_network random_network",
-    "oracle": "Oracle",
-    "mixture": "Marginals Mixture mae max_abs_error mixture_marginals mse random_mixture read_counts sample_mixture write_counts",
-    "exact": "solve_exact",
-    "dimm": "dimm_objective objective_gap solve_dimm",
-    "drawing": "draw_network",
-    "em": "fit_em",
-    "posterior": "fit_posterior identify",
-    "experiments": "run_alarm",
-    "ecommerce": "count_categories simulate_shop",
-    "attribution": "attribute",
-    "explorer": "explore",
-}
+MODULES = [path for path in sorted((ROOT / "dimm_nb").rglob("*.py")) if not path.name.startswith("_")]
 
 sys.path.insert(0, str(ROOT / "tools"))
-build_readme, check_notebooks = importlib.import_module("build_readme"), importlib.import_module("check_notebooks")
+book, build_readme, check_notebooks = (importlib.import_module(name) for name in ("book", "build_readme", "check_notebooks"))
+NOTEBOOKS = book.paths(ROOT / "nbs")
 
 
 def python(code: str, **options) -> subprocess.CompletedProcess:
@@ -64,13 +50,6 @@ def test_the_list_of_public_names_is_sorted_and_said_once():
     assert imported == set(dimm_nb.__all__)
 
 
-@pytest.mark.parametrize("module", PUBLIC)
-def test_the_public_names_of_a_module_are_listed(module):
-    if importlib.util.find_spec(f"dimm_nb.{module}") is None:
-        pytest.skip("not written yet")
-    assert set(PUBLIC[module].split()) <= set(dimm_nb.__all__)
-
-
 def test_unknown_names_are_refused():
     with pytest.raises(AttributeError):
         dimm_nb.solve_everything
@@ -84,7 +63,7 @@ def test_import_loads_no_heavy_library():
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
 def test_pgmpy_and_matplotlib_load_only_when_needed(path):
     heavy = ["pgmpy", "matplotlib"]
-    assert python(f"import sys, dimm_nb.{path.stem}; print(*(set({heavy}) & set(sys.modules)))").stdout.strip() == ""
+    assert python(f"import sys, dimm_nb.{name_of(path)}; print(*(set({heavy}) & set(sys.modules)))").stdout.strip() == ""
 
 
 # notebooks
@@ -100,23 +79,68 @@ def test_a_notebook_reads_as_a_chapter(path):
     assert len(set(ids)) == len(ids) and all(re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", id) for id in ids)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def name_of(path):
+    "A module as Python names it, below the package."
+    return ".".join(path.relative_to(ROOT / "dimm_nb").with_suffix("").parts)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_a_module_stays_small(path):
     text = path.read_text(encoding="utf-8")
     functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
-    assert len(text.splitlines()) < 500
+    assert len(text.splitlines()) < 800
     assert all(node.end_lineno - node.lineno < 45 for node in functions)
     assert "import *" not in text
 
 
-def test_a_module_imports_only_from_chapters_before_it():
-    order = [re.search(r"#\| default_exp (\w+)", path.read_text()) for path in NOTEBOOKS]
-    order = [found[1] for found in order if found]
-    assert order, "there are chapters"
+def test_folders_and_table_of_contents_tell_the_same_story():
+    parts = {part["caption"]: part for part in book.parts(ROOT / "nbs")}
+    for number, (caption, part) in enumerate(parts.items(), 1):
+        folder = f"{number:02d}-{caption.split()[1].lower()}"
+        assert caption.startswith(f"{number} ") and {one["file"].split("/")[0] for one in part["chapters"]} == {folder}
+    assert check_notebooks.unlisted(ROOT / "nbs") == []
+    exported = {book.module(path) for path in NOTEBOOKS} - {None}
+    for path in NOTEBOOKS:
+        if (module := book.module(path)):
+            assert f"{path.parent.name[3:]}.{path.stem}" == module, "a notebook, its part and its module have one name"
+    assert exported == {name_of(path) for path in MODULES}
+
+
+def test_readme_lists_chapters_and_workings_in_order():
+    for part, row in zip(book.parts(ROOT / "nbs"), re.findall(r"^\| \d+ .*", (ROOT / "README.md").read_text(), re.M), strict=True):
+        _, caption, chapters, workings, _, _ = (cell.strip() for cell in row.split("|"))
+        assert caption == part["caption"].lower()
+        assert re.findall(r"nbs/([\w/-]+)\.ipynb", chapters) == [chapter["file"] for chapter in part["chapters"]]
+        assert re.findall(r"nbs/([\w/-]+)\.ipynb", workings) == [one["file"] for chapter in part["chapters"] for one in chapter.get("sections", [])]
+
+
+def imports_of(path):
+    "The modules of the package that a module imports, at its top or inside."
+    here = name_of(path).split(".")
+    nodes = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ImportFrom) and node.level and node.module]
+    return {".".join([*here[:len(here) - node.level], node.module]) for node in nodes}
+
+
+# What a working needs of a chapter of its part, where it cannot live elsewhere
+EXCEPTIONS = {"network.drawing": {"network.network"}, "network.junction": {"network.network"}, "mixture.reading": {"mixture.mixture"},
+              "mixture.aggregates": {"mixture.mixture"}, "posterior.calibration": {"posterior.posterior"}, "attribution.periods": {"attribution.attribution"}, "explorer.app": {"explorer.explorer"},
+              "experiments.robustness": {"experiments.paper"}, "experiments.tuning": {"experiments.paper"}}
+
+
+def test_no_part_imports_from_a_later_one_and_workings_serve_chapters():
+    order = [part["caption"].split()[1].lower() for part in book.parts(ROOT / "nbs")]
+    chapters = {name.partition("-")[2].replace("/", ".") for name in book.chapters(ROOT / "nbs")}
     for path in MODULES:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        used = {node.module for node in tree.body if isinstance(node, ast.ImportFrom) and node.level == 1}
-        assert used <= set(order[:order.index(path.stem)]), f"{path.name} imports from {used}"
+        part, _, _ = name_of(path).partition(".")
+        used = imports_of(path)
+        assert {name.split(".")[0] for name in used} <= set(order[:order.index(part) + 1]), f"{path.name} imports from {used}"
+        if name_of(path) not in chapters:
+            assert {name for name in used & chapters if name.startswith(part + ".")} == EXCEPTIONS.get(name_of(path), set()), path
+
+
+def test_modules_do_not_import_each_other_in_circles():
+    graph = {name_of(path): imports_of(path) for path in MODULES}
+    graphlib.TopologicalSorter(graph).prepare()
 
 
 # the checks of `make test`
@@ -125,23 +149,28 @@ def test_a_module_imports_only_from_chapters_before_it():
 @pytest.fixture
 def project(tmp_path):
     "A project of one notebook and its module, as nbdev exports it."
-    (tmp_path / "nbs").mkdir()
+    (tmp_path / "nbs" / "01-first").mkdir(parents=True)
     (tmp_path / "dimm_nb").mkdir()
     shutil.copy(ROOT / "settings.ini", tmp_path)
     (tmp_path / "dimm_nb" / "__init__.py").write_text('__version__ = "0"\n')
-    write_notebook(tmp_path / "nbs" / "00_one.ipynb", "#| export\nx = 1")
+    write_notebook(tmp_path / "nbs" / "01-first" / "one.ipynb", "#| export\nx = 1")
+    contents(tmp_path, "one")
     export(tmp_path)
     return tmp_path
 
 
 def write_notebook(path, source, output="1", **metadata):
-    sources = {"title": None, "default-exp": f"#| default_exp {path.stem[3:]}", "body": source, "look": "x"}
+    sources = {"title": None, "default-exp": f"#| default_exp {path.parent.name[3:]}.{path.stem}", "body": source, "look": "x"}
     cells = [{"cell_type": "code", "id": id, "metadata": {}, "execution_count": None, "outputs": [], "source": [line]} for id, line in sources.items() if line]
     cells = [{"cell_type": "markdown", "id": "title", "metadata": {}, "source": ["# One\n", "\n", "> one"]}, *cells]
     cells[-1]["outputs"] = [{"output_type": "execute_result", "execution_count": None, "metadata": {}, "data": {"text/plain": [output]}}] if output else []
     kernel = {"kernelspec": {"display_name": "python3", "language": "python", "name": "python3"}}
     text = json.dumps({"cells": cells, "metadata": kernel | metadata, "nbformat": 4, "nbformat_minor": 5}, indent=1, sort_keys=True)
     path.write_text(text + "\n")
+
+
+def contents(root, *names):
+    (root / "nbs" / "_toc.yml").write_text("parts: [{caption: 1 First, chapters: [%s]}]\n" % ", ".join(f"file: 01-first/{name}" for name in names))
 
 
 def export(root):
@@ -154,32 +183,38 @@ def test_a_good_project_passes(project):
 
 
 def test_a_module_edited_by_hand_is_found(project):
-    module = project / "dimm_nb" / "one.py"
+    module = project / "dimm_nb" / "first" / "one.py"
     module.write_text(module.read_text().replace("x = 1", "x = 2"))
-    assert check_notebooks.stale(project) == ["dimm_nb/one.py: not what its notebook exports; run make export"]
+    assert check_notebooks.stale(project) == ["dimm_nb/first/one.py: not what its notebook exports; run make export"]
     assert check_notebooks.main(project) == 1
 
 
 def test_a_new_notebook_without_its_module_is_found(project):
-    write_notebook(project / "nbs" / "01_two.ipynb", "#| export\ny = 1")
+    write_notebook(project / "nbs" / "01-first" / "two.ipynb", "#| export\ny = 1")
     assert any("two.py: missing" in line for line in check_notebooks.stale(project))
+    assert [line.split(": ")[1].split(" ")[:2] for line in check_notebooks.unlisted(project / "nbs")] == [["not", "in"]]
+
+
+def test_a_line_of_the_contents_that_leads_nowhere_is_found(project):
+    contents(project, "one", "two")
+    assert [line.partition("there is no ")[2] for line in check_notebooks.unlisted(project / "nbs")] == ["01-first/two.ipynb"]
 
 
 def test_a_renamed_notebook_leaves_its_old_module_to_be_found(project):
-    (project / "nbs" / "00_one.ipynb").unlink()
-    write_notebook(project / "nbs" / "00_uno.ipynb", "#| export\nx = 1")
+    (project / "nbs" / "01-first" / "one.ipynb").unlink()
+    write_notebook(project / "nbs" / "01-first" / "uno.ipynb", "#| export\nx = 1")
     found = "\n".join(check_notebooks.stale(project))
     assert "one.py: no notebook exports it" in found and "uno.py: missing" in found and "_modidx.py: not what" in found
 
 
 def test_a_cell_that_mixes_imports_and_code_is_found(project):
-    write_notebook(project / "nbs" / "00_one.ipynb", "#| export\nimport os\nx = os.name")
+    write_notebook(project / "nbs" / "01-first" / "one.ipynb", "#| export\nimport os\nx = os.name")
     assert ["cell body holds imports and other code" in line for line in check_notebooks.unclean(project / "nbs")] == [True]
 
 
 @pytest.mark.parametrize("source, complaint", [("#| slow\nx = 1", "is slow and saved without outputs"), ("#| slow\nimport os", None)])
 def test_a_slow_cell_keeps_its_outputs(project, source, complaint):
-    write_notebook(project / "nbs" / "00_one.ipynb", source)
+    write_notebook(project / "nbs" / "01-first" / "one.ipynb", source)
     assert [complaint in line for line in check_notebooks.unclean(project / "nbs")] == [True] * bool(complaint)
 
 
@@ -191,12 +226,12 @@ def test_a_slow_cell_keeps_its_outputs(project, source, complaint):
     ({"widgets": {"application/vnd.jupyter.widget-state+json": {}}}, "widget state"),
 ])
 def test_an_unclean_notebook_is_found(project, options, complaint):
-    write_notebook(project / "nbs" / "00_one.ipynb", "#| export\nx = 1", **options)
+    write_notebook(project / "nbs" / "01-first" / "one.ipynb", "#| export\nx = 1", **options)
     assert any(complaint in line for line in check_notebooks.unclean(project / "nbs"))
 
 
 def test_a_saved_widget_is_found_and_cleared(project):
-    path = project / "nbs" / "00_one.ipynb"
+    path = project / "nbs" / "01-first" / "one.ipynb"
     notebook = json.loads(path.read_text())
     shown = {"output_type": "display_data", "metadata": {}, "data": {check_notebooks.WIDGET: {"model_id": "1"}, "text/plain": ["VBox()"]}}
     notebook["cells"][-1]["outputs"].append(shown)
@@ -208,7 +243,7 @@ def test_a_saved_widget_is_found_and_cleared(project):
 
 @pytest.mark.parametrize("source", ["x = = 1", "raise ValueError('no')", "assert False"])
 def test_a_broken_notebook_fails(project, source):
-    write_notebook(project / "nbs" / "00_one.ipynb", source)
+    write_notebook(project / "nbs" / "01-first" / "one.ipynb", source)
     done = subprocess.run([Path(sys.executable).with_name("nbdev_test"), "--n_workers", "0"], cwd=project, capture_output=True)
     assert done.returncode
 

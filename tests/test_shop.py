@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 
 import dimm_nb
-from dimm_nb.mixture import breaks_assumption
-from dimm_nb.oracle import Oracle
-from dimm_nb.shop import FEATURES, STORY, Feature, feature_cpt, likes, shop_network, shop_truth, simulate_shop, story_events, words
+from dimm_nb.mixture.mixture import breaks_assumption
+from dimm_nb.network.oracle import Oracle
+from dimm_nb.learning.shop import FEATURES, STORY, Feature, feature_cpt, likes, shop_network, shop_truth, simulate_shop, story_events, words
 
 
 def test_the_network_is_of_the_paper_s_size():

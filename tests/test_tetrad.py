@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dimm_nb.tetrad import TetradGraph, parse_json, parse_text, read_tetrad
+from dimm_nb.learning.tetrad import TetradGraph, parse_json, parse_text, read_tetrad
 
 NODES = ("Device", "Landing page", "Cart")
 

@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import book
 import yaml
 from fastcore.docments import docments
 
@@ -27,13 +28,14 @@ def settings(root: Path) -> configparser.SectionProxy:
 # chapters
 
 
-def linked(text: str, home: str) -> str:
-    "Markdown whose links out of nbs/ lead to copies on the site, or to the repository."
-    text = re.sub(r"\]\(\.\./assets/", "](assets/", text)
-    return re.sub(r"\]\(\.\./([^)]*)\)", rf"]({home}/blob/main/\1)", text)
+def linked(text: str, home: str, folder: str = "") -> str:
+    "Markdown of a notebook in this folder of nbs/: links out of nbs/ lead to copies on the site, or to the repository."
+    up = "../" if folder else ""
+    text = text.replace(f"]({up}../assets/", f"]({up}assets/")
+    return re.sub(rf"\]\({re.escape(up)}\.\./(?!assets/)([^)]*)\)", rf"]({home}/blob/main/\1)", text)
 
 
-def chapter(notebook: dict, home: str) -> dict:
+def chapter(notebook: dict, home: str, folder: str = "") -> dict:
     "A notebook for readers of the site: without directives and hidden cells."
     cells = []
     for cell in notebook["cells"]:
@@ -41,7 +43,7 @@ def chapter(notebook: dict, home: str) -> dict:
         if re.search(r"^#\|\s*hide\s*$", source, re.M):
             continue
         if cell["cell_type"] == "markdown":
-            source = linked(source, home)
+            source = linked(source, home, folder)
         else:
             if re.search(r"^#\|\s*echo:\s*false", source, re.M):
                 cell = cell | {"metadata": cell["metadata"] | {"tags": ["remove-input"]}}
@@ -49,11 +51,6 @@ def chapter(notebook: dict, home: str) -> dict:
         if source.strip():
             cells.append(cell | {"source": source})
     return notebook | {"cells": cells}
-
-
-def chapters(nbs: Path) -> list[str]:
-    "Their names, in order; the front page is not one of them."
-    return [path.stem for path in sorted(nbs.glob("[0-9]*.ipynb"))]
 
 
 # reference
@@ -100,17 +97,11 @@ def entry(name: str, thing: object, level: int) -> str:
 
 
 def reference(module: str, notebook: str) -> str:
-    "The page of one module, in the order of its chapter."
+    "The page of one module, in the order of its notebook."
     code = importlib.import_module(f"dimm_nb.{module}")
     own = {name: thing for name in code.__all__ if getattr(thing := getattr(code, name), "__module__", None) == code.__name__ and callable(thing)}
-    parts = [f"# `dimm_nb.{module}`", f"{code.__doc__}. Explained in [its chapter](../{notebook}.ipynb)."]
+    parts = [f"# `dimm_nb.{module}`", f"{code.__doc__}. Explained in [its notebook](../{notebook}.ipynb)."]
     return "\n\n".join(parts + [entry(name, thing, 2) for name, thing in own.items()]) + "\n"
-
-
-def module_of(path: Path) -> str | None:
-    "The module that a notebook exports."
-    sources = ("".join(cell["source"]) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"])
-    return next((found[1] for source in sources if (found := re.search(r"^#\|\s*default_exp (\w+)", source, re.M))), None)
 
 
 # the site
@@ -130,15 +121,16 @@ def config(root: Path) -> dict:
     }
 
 
-def write_source(root: Path, source: Path, names: list[str]) -> None:
-    "Everything that Jupyter Book reads, for these chapters."
+def write_source(root: Path, source: Path) -> None:
+    "Everything that Jupyter Book reads."
     shutil.rmtree(source, ignore_errors=True)
     (source / "api").mkdir(parents=True)
     cfg, modules = settings(root), {}
-    for name in ["index", *names]:
-        path = root / "nbs" / f"{name}.ipynb"
-        (source / path.name).write_text(json.dumps(chapter(json.loads(path.read_text(encoding="utf-8")), cfg["git_url"])), encoding="utf-8")
-        if module := module_of(path):
+    for name in ["index", *book.notebooks(root / "nbs")]:
+        path, page = root / "nbs" / f"{name}.ipynb", source / f"{name}.ipynb"
+        page.parent.mkdir(exist_ok=True)
+        page.write_text(json.dumps(chapter(json.loads(path.read_text(encoding="utf-8")), cfg["git_url"], name.rpartition("/")[0])), encoding="utf-8")
+        if module := book.module(path):
             modules[module] = name
     for module, name in modules.items():
         (source / "api" / f"{module}.md").write_text(reference(module, name), encoding="utf-8")
@@ -146,13 +138,13 @@ def write_source(root: Path, source: Path, names: list[str]) -> None:
     (source / "_static" / "mathjax").mkdir(parents=True)
     shutil.copy(str(files("mathjax") / "static" / "mathjax" / "es5" / "tex-svg.js"), source / "_static" / "mathjax")  # formulas without a network
     (source / "_config.yml").write_text(yaml.safe_dump(config(root), allow_unicode=True))
-    parts = [{"caption": "Chapters", "chapters": [{"file": name} for name in names]}, {"caption": "Reference", "chapters": [{"file": f"api/{module}"} for module in modules]}]
+    parts = [*book.parts(root / "nbs"), {"caption": "Reference", "chapters": [{"file": f"api/{module}"} for module in modules]}]
     (source / "_toc.yml").write_text(yaml.safe_dump({"format": "jb-book", "root": "index", "parts": parts}))
 
 
-def build(root: Path, out: Path, names: list[str] | None = None) -> Path:
+def build(root: Path, out: Path) -> Path:
     "Build the site; the folder of its pages."
-    write_source(root, out / "source", names or chapters(root / "nbs"))
+    write_source(root, out / "source")
     done = subprocess.run([Path(sys.executable).with_name("jupyter-book"), "build", out / "source", "--path-output", out, "--quiet"], capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"jupyter-book failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import book
 from nbdev.clean import clean_nb
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -47,7 +48,7 @@ def cell_problems(cell: dict) -> list[str]:
 def unclean(nbs: Path) -> list[str]:
     "Notebooks that `nbdev_clean` would change, and those that hold widget state, a bad cell or no outputs."
     found = []
-    for path in sorted(nbs.glob("*.ipynb")):
+    for path in book.paths(nbs):
         text = path.read_text(encoding="utf-8")
         notebook = json.loads(text)
         before = json.dumps(notebook, sort_keys=True)
@@ -65,12 +66,23 @@ def unclean(nbs: Path) -> list[str]:
 
 def clear_widgets(nbs: Path) -> None:
     "Drop outputs that show a widget: saved, it is only a line that says it is gone."
-    for path in sorted(nbs.glob("*.ipynb")):
+    for path in book.paths(nbs):
         notebook = json.loads(path.read_text(encoding="utf-8"))
         for cell in notebook["cells"]:
             if any(WIDGET in output.get("data", {}) for output in cell.get("outputs", [])):
                 cell["outputs"] = [output for output in cell["outputs"] if WIDGET not in output.get("data", {})]
                 path.write_text(json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def modules(folder: Path) -> dict[str, bytes]:
+    "The text of every module below a folder."
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.py") if "__pycache__" not in path.parts}
+
+
+def unlisted(nbs: Path) -> list[str]:
+    "Notebooks that the table of contents does not know, and lines of it that lead nowhere."
+    there, listed = {path.relative_to(nbs).as_posix() for path in book.paths(nbs)} - {"index.ipynb"}, {f"{name}.ipynb" for name in book.notebooks(nbs)}
+    return [f"{nbs / name}: not in {nbs / '_toc.yml'}" for name in sorted(there - listed)] + [f"{nbs / '_toc.yml'}: there is no {name}" for name in sorted(listed - there)]
 
 
 def stale(root: Path, package: str = "dimm_nb") -> list[str]:
@@ -86,8 +98,8 @@ def stale(root: Path, package: str = "dimm_nb") -> list[str]:
                                 cwd=copy, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(copy)})
         if export.returncode:
             return [f"the notebooks cannot be exported: {export.stderr.strip().splitlines()[-1]}"]
-        exported = {path.name: path.read_bytes() for path in (copy / package).glob("*.py")}
-    present = {path.name: path.read_bytes() for path in (root / package).glob("*.py")}
+        exported = modules(copy / package)
+    present = modules(root / package)
     found = [f"{package}/{name}: no notebook exports it; delete it" for name in sorted(present.keys() - exported.keys())]
     found += [f"{package}/{name}: missing; run make export" for name in sorted(exported.keys() - present.keys())]
     found += [f"{package}/{name}: not what its notebook exports; run make export"
@@ -98,7 +110,7 @@ def stale(root: Path, package: str = "dimm_nb") -> list[str]:
 def main(root: Path = Path(__file__).resolve().parent.parent, clear: bool = False) -> int:
     if clear:
         clear_widgets(root / "nbs")
-    problems = unclean(root / "nbs") + stale(root)
+    problems = unlisted(root / "nbs") + unclean(root / "nbs") + stale(root)
     print("\n".join(problems) or "notebooks are clean, and the modules are what they export")
     return bool(problems)
 
