@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 import dimm_nb
-from dimm_nb import cli
+from dimm_nb.use import cli
 
 COMMAND = Path(sys.executable).with_name("dimm")
 ASIA = {node: dict.fromkeys(("yes", "no"), 50) for node in ("asia", "tub", "smoke", "lung", "bronc", "either", "xray", "dysp")}
