@@ -9,11 +9,17 @@ __getattr__, __dir__, _ = lazy_loader.attach_stub(__name__, __file__)
 
 __all__ = [
     "CausalNetwork",
+    "CountsWarning",
+    "DimmWarning",
     "InconsistentMarginals",
     "Intervention",
     "Knowledge",
     "Marginals",
+    "MisfitWarning",
     "Mixture",
+    "NetworkWarning",
+    "NotConvergedWarning",
+    "NotUniqueWarning",
     "Oracle",
     "attribute",
     "attribute_series",

@@ -1,3 +1,4 @@
+from .network.axis import CountsWarning, DimmWarning, MisfitWarning, NetworkWarning, NotConvergedWarning, NotUniqueWarning
 from .mixture.aggregates import count_categories, count_report
 from .attribution.attribution import attribute
 from .solvers.dimm import dimm_objective, objective_gap, solve_dimm
@@ -19,11 +20,17 @@ from .experiments.tuning import choose_lambda
 
 __all__ = [
     "CausalNetwork",
+    "CountsWarning",
+    "DimmWarning",
     "InconsistentMarginals",
     "Intervention",
     "Knowledge",
     "Marginals",
+    "MisfitWarning",
     "Mixture",
+    "NetworkWarning",
+    "NotConvergedWarning",
+    "NotUniqueWarning",
     "Oracle",
     "attribute",
     "attribute_series",

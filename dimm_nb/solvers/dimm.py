@@ -21,7 +21,7 @@ from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
 from .conic import Program, node_norms, objective
-from .exact import NotUniqueWarning
+from ..network.axis import NotUniqueWarning
 from ..mixture.mixture import Marginals, Mixture, share_series
 from .optimum import certify, feasible, round_down
 from ..network.oracle import Oracle
