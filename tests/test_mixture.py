@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from dimm_nb.mixture.mixture import (Marginals, Mixture, breaks_assumption, canonical, mae, max_abs_error, mixture_marginals, mse, random_mixture,
+from dimm_nb.mixture.mixture import (Answer, Marginals, Mixture, breaks_assumption, canonical, mae, max_abs_error, mixture_marginals, mse, random_mixture,
                              read_counts, sample_mixture, write_counts, write_table)
 from dimm_nb.network.network import CausalNetwork, Intervention, load_network, random_network
 from dimm_nb.network.oracle import Oracle
@@ -517,10 +517,55 @@ def test_the_metrics_go_by_label(seed):
 
 
 @pytest.mark.parametrize("metric", [mse, mae, max_abs_error])
-@pytest.mark.parametrize("other", [{"a": .1}, {"a": .1, "c": .1}, {"a": .1, "b": .1, "c": .1}, {}])
+@pytest.mark.parametrize("other", [{"a": .1, "c": .1}, {"c": .2}, {"c": .1, "d": .1, "e": 0}, {("a", "b"): .1}])
 def test_different_interventions_have_no_score(metric, other):
     with pytest.raises(ValueError, match="different interventions"):
         metric(Mixture({"a": .1, "b": .2}), Mixture(other))
+
+
+@pytest.mark.parametrize("metric", [mse, mae, max_abs_error])
+@few
+@given(seeds)
+def test_a_share_that_is_not_named_is_none(metric, seed):
+    pi, estimate = any_mixture(small_network(seed), seed), any_mixture(small_network(seed), seed + 1)
+    named = {label: share for label, share in pi.weights.items() if share > 0}
+    assert metric(named, estimate) == metric(estimate, Mixture(named)) == pytest.approx(metric(pi, estimate), abs=1e-15)
+    assert metric({}, estimate) == metric(Mixture(estimate.weights * 0), estimate)
+
+
+def test_without_any_intervention_there_is_no_score():
+    with pytest.raises(ValueError, match="nothing to compare"):
+        mae({}, Mixture({}))
+    for answer in (3, None, "asia", [.1]):
+        with pytest.raises(ValueError, match="a Mixture is wanted"):
+            mae(answer, {"a": .1})
+
+
+@few
+@given(seeds)
+def test_mixtures_are_equal_by_their_shares(seed):
+    pi = any_mixture(small_network(seed), seed)
+    same = Mixture(pi.weights[pi.weights > 0].sample(frac=1, random_state=seed % 1000))
+    assert pi == same and hash(pi) == hash(same) and pi in {same}
+    assert pi != Mixture(pi.weights / 2) and pi != pi.weights.to_dict()
+    assert list(pi.to_frame().index) == list(pi.weights.index) and pi.largest(2).share.tolist() == sorted(pi.weights[pi.weights > 0], reverse=True)[:2]
+    assert pi.summary() == repr(pi)
+
+
+def test_answers_of_methods_are_scored_and_mixed():
+    class Found:
+        mixture, converged, notes = Mixture({("tub", "yes"): .2}), True, ()
+        def to_frame(self): return self.mixture.to_frame()
+        def largest(self, n=10): return self.mixture.largest(n)
+        def summary(self): return self.mixture.summary()
+
+    assert isinstance(Found(), Answer) and not isinstance(Mixture({}), Answer)
+    assert mae(Found(), {("tub", "yes"): .2, ("tub", "no"): 0}) == 0
+    p = mixture_marginals(ASIA, Found()).p
+    np.testing.assert_allclose(p, .8 * mixture_marginals(ASIA, {}).p + .2 * mixture_marginals(ASIA.do({"tub": "yes"}), {}).p, atol=1e-12)
+    Found.mixture = None
+    with pytest.raises(ValueError, match="a Mixture is wanted"):
+        mixture_marginals(ASIA, Found())
 
 
 def test_they_can_be_sent_to_another_process():
