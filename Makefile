@@ -16,12 +16,13 @@ COMPILE := import numpy as np; from dimm_nb.posterior.sampler import make_proble
 # Two cores do two notebooks at a time: threads inside them would only wait for each other
 QUIET   := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MPLBACKEND=agg PYTHONWARNINGS=ignore::DeprecationWarning
 
-.PHONY: help demo test test-spark check notebooks pytest bench calibration experiments lab app docs browser export readme clean
+.PHONY: help demo test lint test-spark check notebooks pytest bench calibration experiments lab app docs browser export readme clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo   what happened in a shop, and on ALARM: attributed from counts alone, as reports (demo/)"
-	@echo "make test   check the notebooks, run them all, run the tests"
+	@echo "make test   check the notebooks, run them all, run the tests; lint"
+	@echo "make lint   the linter's rules (ruff.toml) and the types (mypy.ini)"
 	@echo "make test-spark  count on Spark too, if there is Java"
 	@echo "make bench  measure speed and memory beside other libraries"
 	@echo "make calibration  check what the posterior promises by simulation (results/; half an hour)"
@@ -56,11 +57,15 @@ $(SPARK): $(TOOLS)
 demo: $(PACKAGE)
 	@$(BIN)/dimm demo --out demo
 
-test: check notebooks pytest
+test: lint check notebooks pytest
 
 check: $(TOOLS)
 	@$(BIN)/python tools/check_notebooks.py
 	@$(BIN)/python tools/build_readme.py --check
+
+lint: $(TOOLS)
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
 
 notebooks: $(TOOLS)
 	@echo "running every notebook"
@@ -72,7 +77,7 @@ browser:
 	  { [ "$$(id -u)" = 0 ] && apt-get update && apt-get install -y --no-install-recommends chromium; } >/dev/null 2>&1 \
 	  || echo "there is no Chromium and none could be installed: tests in a browser are skipped"
 
-pytest: $(TOOLS) check notebooks browser
+pytest: $(TOOLS) lint check notebooks browser
 	@$(QUIET) $(BIN)/python -m pytest -q tests
 
 # PySpark is 400 MB and needs Java: only where that is, and never in the way of `make test`
@@ -108,6 +113,6 @@ export: $(TOOLS)
 	@$(BIN)/python tools/build_readme.py
 
 clean:
-	rm -rf $(VENV) demo experiments build dist *.egg-info .pytest_cache .hypothesis _proc _docs
+	rm -rf $(VENV) demo experiments build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache _proc _docs
 	find . -name __pycache__ -prune -exec rm -rf {} +
 	find . -name .ipynb_checkpoints -prune -exec rm -rf {} +
