@@ -107,7 +107,7 @@ lab: $(TOOLS)
 	@$(BIN)/jupyter lab nbs
 
 export: $(TOOLS)
-	@$(BIN)/nbdev_export
+	@$(BIN)/python tools/export.py
 	@$(BIN)/nbdev_clean
 	@$(BIN)/python tools/check_notebooks.py --clear >/dev/null || true  # what is wrong, make test will say
 	@$(BIN)/python tools/build_readme.py

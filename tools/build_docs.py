@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import book
+import export
 import yaml
 from fastcore.docments import docments
 
@@ -84,7 +85,7 @@ def table(thing: object) -> str:
 
 def entry(name: str, thing: object, level: int) -> str:
     "One name of the reference, a class with its methods."
-    parts = [f"{'#' * level} `{name}`", cell_text(inspect.getdoc(thing) or "")]
+    parts = [f"{'#' * level} `{name}`", cell_text(export.summary(inspect.getdoc(thing)))]
     if callable(thing):
         try:
             parts.append(table(thing))

@@ -1,15 +1,14 @@
 """Are the notebooks clean, and are the modules exactly what they export? Prints what is wrong and how to mend it."""
 import ast
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import book
+import export
 from nbdev.clean import clean_nb
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -94,10 +93,10 @@ def stale(root: Path, package: str = "dimm_nb") -> list[str]:
         (copy / package).mkdir()
         for name in HAND_WRITTEN:
             shutil.copy(root / package / name, copy / package)
-        export = subprocess.run([sys.executable, "-c", "from nbdev.doclinks import nbdev_export; nbdev_export()"],
-                                cwd=copy, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(copy)})
-        if export.returncode:
-            return [f"the notebooks cannot be exported: {export.stderr.strip().splitlines()[-1]}"]
+        try:
+            export.export(copy, package)
+        except RuntimeError as error:
+            return [str(error)]
         exported = modules(copy / package)
     present = modules(root / package)
     found = [f"{package}/{name}: no notebook exports it; delete it" for name in sorted(present.keys() - exported.keys())]

@@ -29,32 +29,103 @@ if TYPE_CHECKING:
 # %% ../../nbs/07-attribution/attribution.ipynb #attribution
 @dataclass(frozen=True, eq=False, repr=False)
 class Attribution(Explanation):
-    "An explanation that can be told: in text, as data, in pictures, as a report. Made by `attribute`."
+    """An explanation that can be told: in text, as data, in pictures, as a report. Made by `attribute`.
+
+    Attributes
+    ----------
+    network : CausalNetwork
+    oracle : Oracle
+    dos : tuple[Mapping[str, str], ...]
+        C: what each intervention sets
+    observed : Marginals
+        the period
+    stable : np.ndarray
+        (S,) marginals that the shift starts from
+    shares : pd.DataFrame
+        (C, 9) catalogue order; columns share, lower, upper, probability, verdict, detectable,
+        confused_with; least, most: the range of `possible`
+    base_weight : float
+        π_φ
+    base_interval : tuple[float, float]
+        nan where the method knows none
+    fit : pd.DataFrame
+        (S, 6) columns stable, observed, explained, lower, upper, p_value
+    p_value : float
+        goodness of fit
+    metric : tuple[str, str] | None
+        node, state
+    level : float
+        of the intervals
+    method : str
+    notes : tuple[str, ...]
+        what to be careful about, in words
+    deviates : float
+        p-value of "nothing has moved"
+    """
     def to_dict(self) -> dict:
-        "All of it, as plain numbers and text, with a version."
+        """All of it, as plain numbers and text, with a version.
+
+        Returns
+        -------
+        dict
+        """
         return as_dict(self)
 
     def to_json(self, path: str | os.PathLike | None = None) -> str:
-        "`to_dict` as JSON, written to a file if a path is given; raises OSError."
+        """`to_dict` as JSON, written to a file if a path is given; raises OSError.
+
+        Parameters
+        ----------
+        path : str | os.PathLike | None, default None
+
+        Returns
+        -------
+        str
+        """
         text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         if path is not None:
             write_whole(path, text)
         return text
 
     def to_csv(self, path: str | os.PathLike) -> None:
-        "The ranking as CSV, with no cell that a spreadsheet would run; raises OSError."
+        """The ranking as CSV, with no cell that a spreadsheet would run; raises OSError.
+
+        Parameters
+        ----------
+        path : str | os.PathLike
+        """
         write_table(self.to_frame(), path)
 
     def to_html(self, path: str | os.PathLike) -> None:
-        "A report in one file, for a colleague; raises OSError."
+        """A report in one file, for a colleague; raises OSError.
+
+        Parameters
+        ----------
+        path : str | os.PathLike
+        """
         write_whole(path, report_html(self))
 
     def headline(self) -> tuple[str, str, str]:
-        "Three sentences: what happened, how sure we are, what it did."
+        """Three sentences: what happened, how sure we are, what it did.
+
+        Returns
+        -------
+        tuple[str, str, str]
+        """
         return headline(self)
 
     def summary(self, n: int = 15) -> str:  # at most n interventions
-        "The answer as plain text."
+        """The answer as plain text.
+
+        Parameters
+        ----------
+        n : int, default 15
+
+        Returns
+        -------
+        str
+            at most n interventions
+        """
         return summary(self, n)
 
     def __repr__(self) -> str:
@@ -64,19 +135,58 @@ class Attribution(Explanation):
         return short_html(self)
 
     def plot(self, n: int = 15, ax: "Axes | None" = None) -> "Axes":
-        "Ranked shares with their intervals."
+        """Ranked shares with their intervals.
+
+        Parameters
+        ----------
+        n : int, default 15
+        ax : Axes | None, default None
+
+        Returns
+        -------
+        Axes
+        """
         return draw_shares(self, n, ax)
 
     def plot_metric(self, metric: Metric | None = None, n: int = 8, ax: "Axes | None" = None) -> "Axes":
-        "A waterfall from the stable to the observed value."
+        """A waterfall from the stable to the observed value.
+
+        Parameters
+        ----------
+        metric : Metric | None, default None
+        n : int, default 8
+        ax : Axes | None, default None
+
+        Returns
+        -------
+        Axes
+        """
         return draw_waterfall(self, metric, n, ax)
 
     def plot_fit(self, ax: "Axes | None" = None) -> "Axes":
-        "Observed against explained marginals."
+        """Observed against explained marginals.
+
+        Parameters
+        ----------
+        ax : Axes | None, default None
+
+        Returns
+        -------
+        Axes
+        """
         return draw_fit(self, ax)
 
     def plot_network(self, ax: "Axes | None" = None) -> "Axes":
-        "The graph, coloured by the share of the interventions on each node."
+        """The graph, coloured by the share of the interventions on each node.
+
+        Parameters
+        ----------
+        ax : Axes | None, default None
+
+        Returns
+        -------
+        Axes
+        """
         return draw_share_network(self, ax)
 
 # %% ../../nbs/07-attribution/attribution.ipynb #check-call
@@ -84,7 +194,15 @@ MOST_ENTRIES = 250_000_000  # of the matrix of effects: 2 GB
 
 
 def check_call(net: CausalNetwork, method: str, level: float, rows: bool) -> None:
-    "Raises ValueError that says which option cannot be, and what could."
+    """Raises ValueError that says which option cannot be, and what could.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    method : str
+    level : float
+    rows : bool
+    """
     if method not in METHODS:
         raise ValueError(f"there is no method {method!r}: take one of {', '.join(METHODS)}")
     if not isinstance(level, (int, float)) or not 0 < level < 1:
@@ -108,7 +226,35 @@ def attribute(
     interventions: Catalogue | None = None,  # None: every single-node do(X_i = α)
     shared_rows: bool = True,  # whether all nodes were counted on the same rows
 ) -> Attribution:
-    "Which interventions explain the shift, in what shares, and what they did; raises ValueError for what cannot be read or used."
+    """Which interventions explain the shift, in what shares, and what they did; raises ValueError for what cannot be read or used.
+
+    Parameters
+    ----------
+    net : NetworkLike
+        a network, pgmpy's model of one, the path of a BIF file, or a packaged name
+    counts : object
+        of the period: long table, Series, {node: {state: count}}, CSV file, Marginals, or rows (a column a
+        node)
+    baseline : object, default None
+        the stable period's counts, in any of these forms; None: the network's own marginals
+    method : str, default "posterior"
+        "posterior"; without intervals "dimm", "exact", "em" (rows only)
+    metric : Metric | None, default None
+        {node: state}, or "node=state"; None: the category that moved most
+    level : float, default 0.95
+        of the intervals
+    seed : int, default 0
+    totals : Totals | None, default None
+        rows behind each node, if counts are percentages
+    interventions : Catalogue | None, default None
+        None: every single-node do(X_i = α)
+    shared_rows : bool, default True
+        whether all nodes were counted on the same rows
+
+    Returns
+    -------
+    Attribution
+    """
     net = as_network(net)
     reading = read_period(net, counts, totals)
     check_call(net, method, level, reading.codes is not None)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import betainc
 
-from ..network.axis import Marginals
+from ..mixture.mixture import Marginals
 from ..network.network import CausalNetwork
 from ..network.oracle import Oracle
 from ..mixture.reading import look_up, same_label
@@ -23,7 +23,17 @@ REST = "not explained"
 
 
 def intervention_text(label: object) -> str:  # "HR=HIGH" for a pair, the name for others
-    "How an intervention is called in tables and figures."
+    """How an intervention is called in tables and figures.
+
+    Parameters
+    ----------
+    label : object
+
+    Returns
+    -------
+    str
+        "HR=HIGH" for a pair, the name for others
+    """
     return "=".join(map(str, label)) if isinstance(label, tuple) else str(label)
 
 
@@ -33,7 +43,23 @@ def credit(
     stable: np.ndarray,  # (S,) marginals before
     observed: np.ndarray,  # (S,) marginals after
 ) -> pd.DataFrame:  # (S, interventions with a share + 1): what each adds to each marginal; rows sum to observed − stable
-    "Equation 4, term by term, largest share first; the last column is what no intervention explains."
+    """Equation 4, term by term, largest share first; the last column is what no intervention explains.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    shares : np.ndarray
+        (C,) π
+    stable : np.ndarray
+        (S,) marginals before
+    observed : np.ndarray
+        (S,) marginals after
+
+    Returns
+    -------
+    pd.DataFrame
+        (S, interventions with a share + 1): what each adds to each marginal; rows sum to observed − stable
+    """
     used = np.flatnonzero(shares)[np.argsort(-shares[np.flatnonzero(shares)], kind="stable")]
     parts = oracle.effects[:, used] * shares[used]
     table = pd.DataFrame(parts, oracle.index, [intervention_text(label) for label in oracle.interventions[used]])
@@ -47,7 +73,18 @@ def metric_label(
     net: CausalNetwork,
     metric: Metric,  # {node: state}, or "node=state"
 ) -> tuple[str, str]:
-    "The node and state of a metric; raises ValueError for another form or an unknown label."
+    """The node and state of a metric; raises ValueError for another form or an unknown label.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    metric : Metric
+        {node: state}, or "node=state"
+
+    Returns
+    -------
+    tuple[str, str]
+    """
     if isinstance(metric, str):
         splits = [(metric[:k], metric[k + 1:]) for k, sign in enumerate(metric) if sign == "="] or [(metric, "")]
     elif isinstance(metric, Mapping) and len(metric) == 1:
@@ -69,7 +106,25 @@ def contributions(
     observed: np.ndarray,  # (S,)
     metric: tuple[str, str],
 ) -> pd.DataFrame:  # columns points, lower, upper (fractions, not %); largest effect first, "not explained" last; points sum to the change
-    "What each intervention adds to the metric, with the interval of its share."
+    """What each intervention adds to the metric, with the interval of its share.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    table : pd.DataFrame
+        (C, …) catalogue order; columns share, lower, upper
+    stable : np.ndarray
+        (S,)
+    observed : np.ndarray
+        (S,)
+    metric : tuple[str, str]
+
+    Returns
+    -------
+    pd.DataFrame
+        columns points, lower, upper (fractions, not %); largest effect first, "not explained" last; points
+        sum to the change
+    """
     row = oracle.index.get_loc(metric)
     used = np.flatnonzero(table.share.to_numpy())
     ends = oracle.effects[row, used, None] * table.loc[:, ["lower", "upper"]].to_numpy()[used]
@@ -85,7 +140,22 @@ def binomial_tails(
     n: np.ndarray,  # (S,)
     p: np.ndarray,  # (S,)
 ) -> tuple[np.ndarray, np.ndarray]:  # P(X ≤ count), P(X ≥ count)
-    "Both tails of a binomial, by the incomplete beta function: SciPy's distributions take a second to import."
+    """Both tails of a binomial, by the incomplete beta function: SciPy's distributions take a second to import.
+
+    Parameters
+    ----------
+    count : np.ndarray
+        (S,) whole numbers
+    n : np.ndarray
+        (S,)
+    p : np.ndarray
+        (S,)
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        P(X ≤ count), P(X ≥ count)
+    """
     below = np.where(count < n, betainc(np.maximum(n - count, 1), count + 1, 1 - p), 1.0)
     above = np.where(count > 0, betainc(np.maximum(count, 1), n - count + 1, p), 1.0)
     return below, above
@@ -97,7 +167,24 @@ def hypergeometric_tails(
     good: np.ndarray,  # (S,) among all
     total: np.ndarray,  # (S,)
 ) -> tuple[np.ndarray, np.ndarray]:  # P(X ≤ count), P(X ≥ count)
-    "Both tails of a hypergeometric distribution."
+    """Both tails of a hypergeometric distribution.
+
+    Parameters
+    ----------
+    count : np.ndarray
+        (S,) of the n drawn
+    n : np.ndarray
+        (S,) drawn
+    good : np.ndarray
+        (S,) among all
+    total : np.ndarray
+        (S,)
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        P(X ≤ count), P(X ≥ count)
+    """
     from scipy.stats import hypergeom
 
     law = hypergeom(total, good, n)
@@ -108,7 +195,19 @@ def moved(
     observed: Marginals,
     stable: np.ndarray | Marginals,  # (S,) probabilities, or the aggregates of another period
 ) -> pd.Series:  # (S,) p-value of "this category is as frequent as before", both sides; by label
-    "Exact tests, one a category; raises ValueError where there are no counts to test."
+    """Exact tests, one a category; raises ValueError where there are no counts to test.
+
+    Parameters
+    ----------
+    observed : Marginals
+    stable : np.ndarray | Marginals
+        (S,) probabilities, or the aggregates of another period
+
+    Returns
+    -------
+    pd.Series
+        (S,) p-value of "this category is as frequent as before", both sides; by label
+    """
     if not np.isfinite(observed.n).all() or isinstance(stable, Marginals) and not np.isfinite(stable.n).all():
         raise ValueError("exact marginals (n is inf) have no noise, and so no test: compare them as they are")
     node_of = pd.factorize(observed.index.get_level_values(0))[0]
@@ -126,12 +225,36 @@ def first_moved(
     p_values: pd.Series,  # (S,) from `moved`
     tests: int = 1,  # how many periods are looked at
 ) -> tuple[float, tuple[str, str]]:  # p-value of "nothing has moved", and the category that speaks most against it
-    "One test of all categories, safe under any dependence (Bonferroni)."
+    """One test of all categories, safe under any dependence (Bonferroni).
+
+    Parameters
+    ----------
+    p_values : pd.Series
+        (S,) from `moved`
+    tests : int, default 1
+        how many periods are looked at
+
+    Returns
+    -------
+    tuple[float, tuple[str, str]]
+        p-value of "nothing has moved", and the category that speaks most against it
+    """
     return min(1.0, float(p_values.min()) * len(p_values) * tests), p_values.idxmin()
 
 # %% ../../nbs/07-attribution/credit.ipynb #words
 def percent(x: float, digits: int | None = None) -> str:
-    "A share as text: 12.3 %, 0.45 %, – for what is not known."
+    """A share as text: 12.3 %, 0.45 %, – for what is not known.
+
+    Parameters
+    ----------
+    x : float
+    digits : int | None, default None
+
+    Returns
+    -------
+    str
+        %% ../../nbs/07-attribution/credit.ipynb #words
+    """
     if not np.isfinite(x):
         return "–"
     text = f"{100 * x:.{(1 if abs(x) >= 0.1 else 2) if digits is None else digits}f} %"
@@ -139,20 +262,57 @@ def percent(x: float, digits: int | None = None) -> str:
 
 
 def points(x: float) -> str:
-    "A change in percentage points, with its sign."
+    """A change in percentage points, with its sign.
+
+    Parameters
+    ----------
+    x : float
+
+    Returns
+    -------
+    str
+    """
     return "–" if not np.isfinite(x) else f"{100 * x:+.2f}".replace("-", "−").replace("−0.00", "0.00").replace("+0.00", "0.00")
 
 
 def p_text(p: float) -> str:
-    "A p-value as text."
+    """A p-value as text.
+
+    Parameters
+    ----------
+    p : float
+
+    Returns
+    -------
+    str
+    """
     return "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
 
 
 def visible(text: object) -> str:
-    "A user's text with line breaks as blanks, and what cannot be seen (control and direction marks) as a sign that can."
+    """A user's text with line breaks as blanks, and what cannot be seen (control and direction marks) as a sign that can.
+
+    Parameters
+    ----------
+    text : object
+
+    Returns
+    -------
+    str
+    """
     return "".join(c if c.isprintable() else "�" for c in " ".join(str(text).split()))
 
 
 def interval_text(lower: float, upper: float) -> str:
-    "An interval of a share as text."
+    """An interval of a share as text.
+
+    Parameters
+    ----------
+    lower : float
+    upper : float
+
+    Returns
+    -------
+    str
+    """
     return f"{100 * lower:.2f} to {100 * upper:.2f} %" if np.isfinite(lower) else "–"

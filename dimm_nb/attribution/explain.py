@@ -19,8 +19,7 @@ from .credit import Metric, contributions, credit, first_moved, intervention_tex
 from ..solvers.dimm import solve_dimm
 from ..solvers.em import fit_em
 from ..solvers.exact import InconsistentMarginals, solve_exact
-from ..network.axis import Marginals
-from ..mixture.mixture import Mixture
+from ..mixture.mixture import Marginals, Mixture
 from ..network.network import CausalNetwork
 from ..network.oracle import Catalogue, Oracle, read_catalogue
 from ..posterior.posterior import fit_posterior
@@ -29,7 +28,21 @@ from ..mixture.reading import Reading
 # %% ../../nbs/07-attribution/explain.ipynb #estimate
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    "What a method says: shares, and how sure it is of them, if it knows."
+    """What a method says: shares, and how sure it is of them, if it knows.
+
+    Attributes
+    ----------
+    shares : pd.DataFrame
+        (C, 7) catalogue order; columns share, lower, upper, probability, verdict, detectable, confused_with
+    base_weight : float
+        π_φ
+    base_interval : tuple[float, float], default (np.nan, np.nan)
+    p_value : float, default np.nan
+        goodness of fit
+    draws : np.ndarray | None, default None
+        (draws, C)
+    notes : tuple[str, ...], default ()
+    """
 
     shares: pd.DataFrame  # (C, 7) catalogue order; columns share, lower, upper, probability, verdict, detectable, confused_with
     base_weight: float  # π_φ
@@ -43,7 +56,19 @@ NOT_ASSESSED = "not assessed"  # the verdict of methods that know no uncertainty
 
 
 def point_estimate(mixture: Mixture, axis: pd.Index, method: str, *notes: str) -> Estimate:
-    "The estimate of a method without intervals: it says so, in numbers too."
+    """The estimate of a method without intervals: it says so, in numbers too.
+
+    Parameters
+    ----------
+    mixture : Mixture
+    axis : pd.Index
+    method : str
+    *notes : str
+
+    Returns
+    -------
+    Estimate
+    """
     share = mixture.weights.reindex(axis, fill_value=0.0)
     nothing = pd.DataFrame(np.nan, axis, ["lower", "upper", "probability"]).assign(verdict=NOT_ASSESSED, detectable=np.nan, confused_with=[()] * len(axis))
     said = f"The method {method!r} gives shares without intervals: nothing here says how sure they are. The method 'posterior' does."
@@ -52,7 +77,20 @@ def point_estimate(mixture: Mixture, axis: pd.Index, method: str, *notes: str) -
 # %% ../../nbs/07-attribution/explain.ipynb #methods
 @dataclass(frozen=True, eq=False)
 class Problem:
-    "What a method is given."
+    """What a method is given.
+
+    Attributes
+    ----------
+    net : CausalNetwork
+    oracle : Oracle
+    marginals : Marginals
+    codes : np.ndarray | None
+        (m, n_nodes), if there were rows
+    interventions : Catalogue | None
+    level : float
+    seed : int
+    shared_rows : bool
+    """
 
     net: CausalNetwork
     oracle: Oracle
@@ -65,13 +103,31 @@ class Problem:
 
 
 def by_dimm(problem: Problem) -> Estimate:
-    "OPT(ε), chapter dimm."
+    """OPT(ε), chapter dimm.
+
+    Parameters
+    ----------
+    problem : Problem
+
+    Returns
+    -------
+    Estimate
+    """
     result = solve_dimm(problem.oracle, problem.marginals, seed=problem.seed)
     return point_estimate(result.mixture, problem.oracle.interventions, "dimm", *([] if result.status == "optimal" else [result.message]))
 
 
 def by_exact(problem: Problem) -> Estimate:
-    "Theorem 1, chapter exact; raises ValueError for counts that no mixture has exactly."
+    """Theorem 1, chapter exact; raises ValueError for counts that no mixture has exactly.
+
+    Parameters
+    ----------
+    problem : Problem
+
+    Returns
+    -------
+    Estimate
+    """
     try:
         result = solve_exact(problem.oracle, problem.marginals)
     except InconsistentMarginals as error:
@@ -80,7 +136,16 @@ def by_exact(problem: Problem) -> Estimate:
 
 
 def by_em(problem: Problem) -> Estimate:
-    "Maximum likelihood, chapter em; raises ValueError without rows."
+    """Maximum likelihood, chapter em; raises ValueError without rows.
+
+    Parameters
+    ----------
+    problem : Problem
+
+    Returns
+    -------
+    Estimate
+    """
     if problem.codes is None:
         raise ValueError("the method 'em' needs rows, a column a node, and these are aggregates: take method='posterior' or 'dimm'")
     result = fit_em(problem.net, problem.codes, seed=problem.seed, interventions=problem.interventions)
@@ -88,7 +153,17 @@ def by_em(problem: Problem) -> Estimate:
 
 # %% ../../nbs/07-attribution/explain.ipynb #by-posterior
 def by_posterior(problem: Problem) -> Estimate:
-    "A distribution over the shares, chapter posterior."
+    """A distribution over the shares, chapter posterior.
+
+    Parameters
+    ----------
+    problem : Problem
+
+    Returns
+    -------
+    Estimate
+        %% ../../nbs/07-attribution/explain.ipynb #by-posterior
+    """
     fit = fit_posterior(problem.net, problem.marginals, problem.seed, interventions=problem.interventions, oracle=problem.oracle, shared_rows=problem.shared_rows)
     shares = pd.concat([fit.mixture.weights.rename("share"), fit.interval(problem.level)[["lower", "upper"]], fit.probability.rename("probability"),
                         fit.verdict.rename("verdict"), fit.smallest_detectable.rename("detectable")], axis=1)
@@ -104,7 +179,20 @@ def carried(
     stable: Marginals | None,  # the stable period's counts; None: the network's own marginals
     oracle: Oracle,
 ) -> Marginals:  # as if the stable period had been the network's own
-    "The shift between two periods, laid onto the network's marginals."
+    """The shift between two periods, laid onto the network's marginals.
+
+    Parameters
+    ----------
+    observed : Marginals
+    stable : Marginals | None
+        the stable period's counts; None: the network's own marginals
+    oracle : Oracle
+
+    Returns
+    -------
+    Marginals
+        as if the stable period had been the network's own
+    """
     if stable is None:
         return observed
     p = np.maximum(oracle.base + observed.p - stable.p, 0.0)
@@ -114,7 +202,17 @@ def carried(
 
 
 def baseline_notes(stable: Marginals, oracle: Oracle) -> list[str]:
-    "Whether the stable period is one of this network, in words."
+    """Whether the stable period is one of this network, in words.
+
+    Parameters
+    ----------
+    stable : Marginals
+    oracle : Oracle
+
+    Returns
+    -------
+    list[str]
+    """
     p_value, (node, state) = first_moved(moved(stable, oracle.base))
     row = oracle.index.get_loc((node, state))
     far = f"most of all at {node}={state}: {percent(stable.p[row])} in the baseline, {percent(oracle.base[row])} in the network"
@@ -125,7 +223,39 @@ def baseline_notes(stable: Marginals, oracle: Oracle) -> list[str]:
 # %% ../../nbs/07-attribution/explain.ipynb #explanation
 @dataclass(frozen=True, eq=False, repr=False)
 class Explanation:
-    "What happened, how sure we are, what it did, in numbers: made by `explain`."
+    """What happened, how sure we are, what it did, in numbers: made by `explain`.
+
+    Attributes
+    ----------
+    network : CausalNetwork
+    oracle : Oracle
+    dos : tuple[Mapping[str, str], ...]
+        C: what each intervention sets
+    observed : Marginals
+        the period
+    stable : np.ndarray
+        (S,) marginals that the shift starts from
+    shares : pd.DataFrame
+        (C, 9) catalogue order; columns share, lower, upper, probability, verdict, detectable,
+        confused_with; least, most: the range of `possible`
+    base_weight : float
+        π_φ
+    base_interval : tuple[float, float]
+        nan where the method knows none
+    fit : pd.DataFrame
+        (S, 6) columns stable, observed, explained, lower, upper, p_value
+    p_value : float
+        goodness of fit
+    metric : tuple[str, str] | None
+        node, state
+    level : float
+        of the intervals
+    method : str
+    notes : tuple[str, ...]
+        what to be careful about, in words
+    deviates : float
+        p-value of "nothing has moved"
+    """
 
     network: CausalNetwork
     oracle: Oracle
@@ -144,21 +274,47 @@ class Explanation:
     deviates: float  # p-value of "nothing has moved"
 
     def to_frame(self) -> pd.DataFrame:
-        "The ranking: all interventions, largest share first; columns share, lower, upper, probability, verdict."
+        """The ranking: all interventions, largest share first; columns share, lower, upper, probability, verdict.
+
+        Returns
+        -------
+        pd.DataFrame
+        """
         columns = ["share", "lower", "upper", "probability", "verdict"]
         return self.shares[columns].sort_values(["share", "probability"], ascending=False, kind="stable")
 
     def credit(self) -> pd.DataFrame:  # (S, interventions with a share + 1)
-        "What each intervention adds to each marginal, and what none explains; rows sum to the shift."
+        """What each intervention adds to each marginal, and what none explains; rows sum to the shift.
+
+        Returns
+        -------
+        pd.DataFrame
+            (S, interventions with a share + 1)
+        """
         return credit(self.oracle, self.shares.share.to_numpy(), self.stable, self.observed.p)
 
     def contributions(self, metric: Metric | None = None) -> pd.DataFrame:  # columns points, lower, upper
-        "What each adds to a metric; None: the one asked for, else the category that moved most. Points sum to the change."
+        """What each adds to a metric; None: the one asked for, else the category that moved most. Points sum to the change.
+
+        Parameters
+        ----------
+        metric : Metric | None, default None
+
+        Returns
+        -------
+        pd.DataFrame
+            columns points, lower, upper
+        """
         return contributions(self.oracle, self.shares, self.stable, self.observed.p, self.shown_metric if metric is None else metric_label(self.network, metric))
 
     @property
     def shown_metric(self) -> tuple[str, str]:
-        "The metric asked for; without one, the category that moved most."
+        """The metric asked for; without one, the category that moved most.
+
+        Returns
+        -------
+        tuple[str, str]
+        """
         return self.metric or self.oracle.index[int(np.argmax(abs(self.observed.p - self.stable)))]
 
     def __repr__(self) -> str:
@@ -171,7 +327,22 @@ def fit_table(
     stable: np.ndarray,  # (S,) what the shift starts from
     observed: np.ndarray,  # (S,)
 ) -> pd.DataFrame:  # (S, 6) columns stable, observed, explained, lower, upper, p_value (of "as explained")
-    "Observed beside explained marginals, with the interval of what is explained."
+    """Observed beside explained marginals, with the interval of what is explained.
+
+    Parameters
+    ----------
+    problem : Problem
+    estimate : Estimate
+    stable : np.ndarray
+        (S,) what the shift starts from
+    observed : np.ndarray
+        (S,)
+
+    Returns
+    -------
+    pd.DataFrame
+        (S, 6) columns stable, observed, explained, lower, upper, p_value (of "as explained")
+    """
     oracle, seen = problem.oracle, problem.marginals
     shift = oracle.effects @ estimate.shares.share.to_numpy()
     ends = np.full((2, len(stable)), np.nan)
@@ -187,7 +358,19 @@ FEW_ROWS = 1000
 
 
 def fit_notes(oracle: Oracle, estimate: Estimate, observed: Marginals, fit: pd.DataFrame) -> list[str]:
-    "What an analyst should be careful about, in words."
+    """What an analyst should be careful about, in words.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    estimate : Estimate
+    observed : Marginals
+    fit : pd.DataFrame
+
+    Returns
+    -------
+    list[str]
+    """
     out = []
     if observed.n.min() < FEW_ROWS:
         out.append(f"Only {observed.n.min():,.0f} rows: with fewer than {FEW_ROWS:,}, small shares cannot be expected to show.")
@@ -208,7 +391,16 @@ MOST_RANGES, LARGEST_PROGRAM, POSSIBLE = 15, 300, 0.05  # ranges shown, interven
 
 
 def shown(shares: pd.DataFrame) -> pd.DataFrame:
-    "The interventions worth showing, largest share first: those with a share, and those that may well have one."
+    """The interventions worth showing, largest share first: those with a share, and those that may well have one.
+
+    Parameters
+    ----------
+    shares : pd.DataFrame
+
+    Returns
+    -------
+    pd.DataFrame
+    """
     ranked = shares.sort_values(["share", "probability"], ascending=False, kind="stable")
     return ranked[(ranked.share > 0) | (ranked.probability >= POSSIBLE)]
 
@@ -219,7 +411,22 @@ def possible(
     which: np.ndarray,  # (K,) positions of interventions
     z: float = 4.0,  # half-width of the band around each marginal, in standard errors
 ) -> np.ndarray:  # (K, 2) least and most; nan if no mixture has such marginals, or if there are too many interventions
-    "The range of some shares over all mixtures that give these marginals."
+    """The range of some shares over all mixtures that give these marginals.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    seen : Marginals
+    which : np.ndarray
+        (K,) positions of interventions
+    z : float, default 4.0
+        half-width of the band around each marginal, in standard errors
+
+    Returns
+    -------
+    np.ndarray
+        (K, 2) least and most; nan if no mixture has such marginals, or if there are too many interventions
+    """
     from scipy.optimize import linprog
 
     n = np.repeat(seen.n, [s.stop - s.start for s in oracle.slices])
@@ -247,7 +454,23 @@ def put_together(
     method: str,
     said: list[str],  # notes so far
 ) -> Explanation:
-    "An estimate, explained."
+    """An estimate, explained.
+
+    Parameters
+    ----------
+    problem : Problem
+    observed : Marginals
+    before : Reading | None
+    estimate : Estimate
+    metric : tuple[str, str] | None
+    method : str
+    said : list[str]
+        notes so far
+
+    Returns
+    -------
+    Explanation
+    """
     oracle, stable = problem.oracle, problem.oracle.base if before is None else before.marginals.p
     fit = fit_table(problem, estimate, stable, observed.p)
     counted = np.isfinite(observed.n).all()
@@ -273,7 +496,31 @@ def explain(
     interventions: Catalogue | None = None,  # None: every single-node do(X_i = α)
     shared_rows: bool = True,  # whether all nodes were counted on the same rows
 ) -> Explanation:
-    "Estimate, and explain; raises ValueError where the method cannot use these counts."
+    """Estimate, and explain; raises ValueError where the method cannot use these counts.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    reading : Reading
+        of the period, from `read_period`
+    before : Reading | None, default None
+        the stable period; None: the network's own marginals
+    method : str, default "posterior"
+        a key of METHODS
+    metric : tuple[str, str] | None, default None
+        node, state; None: the category that moved most
+    level : float, default 0.95
+        of the intervals
+    seed : int, default 0
+    interventions : Catalogue | None, default None
+        None: every single-node do(X_i = α)
+    shared_rows : bool, default True
+        whether all nodes were counted on the same rows
+
+    Returns
+    -------
+    Explanation
+    """
     oracle = Oracle.from_network(net, interventions)
     seen = carried(reading.marginals, before and before.marginals, oracle)
     problem = Problem(net, oracle, seen, reading.codes, interventions, level, seed, shared_rows)

@@ -26,13 +26,32 @@ STYLE = {"supported": ("o", "#0072B2", "#0072B2"), "cannot tell": ("s", "white",
 
 
 def label_of(text: str, most: int = 28) -> str:
-    "A name that fits beside a plot, its invisible characters replaced."
+    """A name that fits beside a plot, its invisible characters replaced.
+
+    Parameters
+    ----------
+    text : str
+    most : int, default 28
+
+    Returns
+    -------
+    str
+    """
     text = visible(text)
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def plain(ax: "Axes") -> "Axes":
-    "No more lines than are read."
+    """No more lines than are read.
+
+    Parameters
+    ----------
+    ax : Axes
+
+    Returns
+    -------
+    Axes
+    """
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.tick_params(axis="y", length=0)
     ax.set_axisbelow(True)
@@ -40,7 +59,18 @@ def plain(ax: "Axes") -> "Axes":
 
 
 def new_axes(ax: "Axes | None", width: float, height: float) -> "Axes":
-    "The given axes, or new ones of this size in inches."
+    """The given axes, or new ones of this size in inches.
+
+    Parameters
+    ----------
+    ax : Axes | None
+    width : float
+    height : float
+
+    Returns
+    -------
+    Axes
+    """
     import matplotlib.pyplot as plt
 
     return plt.subplots(figsize=(width, height), layout="constrained")[1] if ax is None else ax
@@ -51,7 +81,20 @@ def draw_shares(
     n: int = 15,  # at most so many interventions
     ax: "Axes | None" = None,  # None: a new figure
 ) -> "Axes":
-    "Ranked shares with their intervals."
+    """Ranked shares with their intervals.
+
+    Parameters
+    ----------
+    result : Explanation
+    n : int, default 15
+        at most so many interventions
+    ax : Axes | None, default None
+        None: a new figure
+
+    Returns
+    -------
+    Axes
+    """
     table = shown(result.shares).head(n)
     ax = plain(new_axes(ax, 5.2, 1.1 + 0.28 * max(len(table), 2)))
     for verdict, (marker, face, edge) in STYLE.items():
@@ -75,7 +118,20 @@ def steps(
     metric: Metric | None,
     n: int,  # at most so many interventions by name
 ) -> pd.Series:  # points of each, "others" and "not explained" last
-    "The steps of the waterfall: what is too small to see is summed up."
+    """The steps of the waterfall: what is too small to see is summed up.
+
+    Parameters
+    ----------
+    result : Explanation
+    metric : Metric | None
+    n : int
+        at most so many interventions by name
+
+    Returns
+    -------
+    pd.Series
+        points of each, "others" and "not explained" last
+    """
     parts = result.contributions(metric).points
     main = parts.drop(REST)
     main = main[abs(main) >= 5e-5].head(n)
@@ -90,7 +146,22 @@ def draw_waterfall(
     n: int = 8,  # at most so many interventions by name
     ax: "Axes | None" = None,  # None: a new figure
 ) -> "Axes":
-    "From the stable to the observed value of a metric; raises ValueError for an unknown one."
+    """From the stable to the observed value of a metric; raises ValueError for an unknown one.
+
+    Parameters
+    ----------
+    result : Explanation
+    metric : Metric | None, default None
+        None: the one asked for, else the category that moved most
+    n : int, default 8
+        at most so many interventions by name
+    ax : Axes | None, default None
+        None: a new figure
+
+    Returns
+    -------
+    Axes
+    """
     node, state = result.shown_metric if metric is None else metric_label(result.network, metric)
     row = result.oracle.index.get_loc((node, state))
     start, end, parts = 100 * result.stable[row], 100 * result.observed.p[row], 100 * steps(result, metric, n)
@@ -119,7 +190,18 @@ def draw_fit(
     result: Explanation,
     ax: "Axes | None" = None,  # None: a new figure
 ) -> "Axes":
-    "Observed against explained marginals."
+    """Observed against explained marginals.
+
+    Parameters
+    ----------
+    result : Explanation
+    ax : Axes | None, default None
+        None: a new figure
+
+    Returns
+    -------
+    Axes
+    """
     fit = result.fit
     ax = new_axes(ax, 4.6, 4.3)
     odd = fit.p_value < 0.01 / len(fit)
@@ -143,7 +225,18 @@ def draw_share_network(
     result: Explanation,
     ax: "Axes | None" = None,  # None: a new figure of fitting size
 ) -> "Axes":
-    "The graph, nodes coloured by the share of the interventions on them."
+    """The graph, nodes coloured by the share of the interventions on them.
+
+    Parameters
+    ----------
+    result : Explanation
+    ax : Axes | None, default None
+        None: a new figure of fitting size
+
+    Returns
+    -------
+    Axes
+    """
     from matplotlib import colormaps
 
     net, share = result.network, node_shares(result)
@@ -158,7 +251,17 @@ def draw_share_network(
 
 
 def node_shares(result: Explanation) -> pd.Series:  # over the nodes, in the network's order
-    "The total share of the interventions that set each node; one on two nodes counts at both."
+    """The total share of the interventions that set each node; one on two nodes counts at both.
+
+    Parameters
+    ----------
+    result : Explanation
+
+    Returns
+    -------
+    pd.Series
+        over the nodes, in the network's order
+    """
     out = pd.Series(0.0, list(result.network.names))
     for label, do in zip(result.oracle.interventions, result.dos):
         for node in do:

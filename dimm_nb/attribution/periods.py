@@ -16,7 +16,7 @@ import pandas as pd
 from .attribution import Attribution, attribute
 from .credit import first_moved, intervention_text, moved, p_text, percent
 from .figures import label_of, new_axes
-from ..network.axis import Marginals
+from ..mixture.mixture import Marginals
 from ..mixture.reading import NetworkLike, as_network, read_period
 
 # %% ../../nbs/07-attribution/periods.ipynb #typing-imports
@@ -27,7 +27,18 @@ if TYPE_CHECKING:
 def split_periods(
     counts: Mapping[object, object] | pd.DataFrame,  # {period: counts}, or a long table with a column period
 ) -> dict[object, object]:  # in order
-    "The counts of each period; raises ValueError for another form, or none at all."
+    """The counts of each period; raises ValueError for another form, or none at all.
+
+    Parameters
+    ----------
+    counts : Mapping[object, object] | pd.DataFrame
+        {period: counts}, or a long table with a column period
+
+    Returns
+    -------
+    dict[object, object]
+        in order
+    """
     if isinstance(counts, pd.DataFrame):
         if list(counts.columns).count("period") != 1:
             raise ValueError("a table of several periods needs one column 'period' beside node, state, count; or give {period: counts}")
@@ -43,7 +54,17 @@ def split_periods(
 # %% ../../nbs/07-attribution/periods.ipynb #series-class
 @dataclass(frozen=True, eq=False, repr=False)
 class AttributionSeries:
-    "Attributions of several periods: made by `attribute_series`."
+    """Attributions of several periods: made by `attribute_series`.
+
+    Attributes
+    ----------
+    results : dict[object, Attribution]
+        by period, in order
+    tests : pd.DataFrame
+        index period; columns p_value (of "nothing has moved", corrected), category (that speaks most
+        against it)
+    level : float
+    """
 
     results: dict[object, Attribution]  # by period, in order
     tests: pd.DataFrame  # index period; columns p_value (of "nothing has moved", corrected), category (that speaks most against it)
@@ -51,18 +72,35 @@ class AttributionSeries:
 
     @property
     def first_deviating(self) -> object | None:
-        "The first period in which something has moved, None if there is none."
+        """The first period in which something has moved, None if there is none.
+
+        Returns
+        -------
+        object | None
+        """
         late = self.tests.index[self.tests.p_value < 1 - self.level]
         return late[0] if len(late) else None
 
     @property
     def untouched(self) -> pd.DataFrame:  # index period; columns share, lower, upper
-        "π_φ of each period."
+        """π_φ of each period.
+
+        Returns
+        -------
+        pd.DataFrame
+            index period; columns share, lower, upper
+        """
         rows = {period: (r.base_weight, *r.base_interval) for period, r in self.results.items()}
         return pd.DataFrame.from_dict(rows, orient="index", columns=["share", "lower", "upper"]).rename_axis("period")
 
     def to_frame(self) -> pd.DataFrame:  # index period and the catalogue's levels
-        "Every intervention of every period; columns share, lower, upper, probability, verdict."
+        """Every intervention of every period; columns share, lower, upper, probability, verdict.
+
+        Returns
+        -------
+        pd.DataFrame
+            index period and the catalogue's levels
+        """
         return pd.concat({period: r.shares[["share", "lower", "upper", "probability", "verdict"]] for period, r in self.results.items()}, names=["period"])
 
     def __repr__(self) -> str:
@@ -74,7 +112,17 @@ class AttributionSeries:
         return "\n".join([f"{began}.", *found])
 
     def plot(self, n: int = 5, ax: "Axes | None" = None) -> "Axes":
-        "Shares over time with their bands, for the n interventions that are largest at any time."
+        """Shares over time with their bands, for the n interventions that are largest at any time.
+
+        Parameters
+        ----------
+        n : int, default 5
+        ax : Axes | None, default None
+
+        Returns
+        -------
+        Axes
+        """
         return draw_series(self, n, ax)
 
 # %% ../../nbs/07-attribution/periods.ipynb #attribute-series
@@ -85,7 +133,23 @@ def attribute_series(
     level: float = 0.95,
     **options: object,  # those of `attribute`
 ) -> AttributionSeries:
-    "Each period attributed, and the first that deviates; raises ValueError that names the period whose counts cannot be read."
+    """Each period attributed, and the first that deviates; raises ValueError that names the period whose counts cannot be read.
+
+    Parameters
+    ----------
+    net : NetworkLike
+    counts_by_period : Mapping[object, object] | pd.DataFrame
+        {period: counts}, or a long table with a column period
+    baseline : object, default None
+        the stable period's counts; None: the network's own marginals
+    level : float, default 0.95
+    **options : object
+        those of `attribute`
+
+    Returns
+    -------
+    AttributionSeries
+    """
     net, periods = as_network(net), split_periods(counts_by_period)
     totals = options.get("totals")
     stable = None if baseline is None else read_period(net, baseline, totals).marginals
@@ -109,7 +173,20 @@ def draw_series(
     n: int = 5,  # at most so many interventions, up to 7
     ax: "Axes | None" = None,  # None: a new figure
 ) -> "Axes":
-    "Shares over time."
+    """Shares over time.
+
+    Parameters
+    ----------
+    series : AttributionSeries
+    n : int, default 5
+        at most so many interventions, up to 7
+    ax : Axes | None, default None
+        None: a new figure
+
+    Returns
+    -------
+    Axes
+    """
     ax, at = new_axes(ax, 7, 3.6), np.arange(len(series.results))
     every = [r.shares for r in series.results.values()]
     peak = pd.concat([r.share for r in every], axis=1).max(axis=1)

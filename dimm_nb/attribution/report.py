@@ -28,7 +28,18 @@ if TYPE_CHECKING:
 def picture(
     draw: Callable[[], "Axes"],  # makes a new figure
 ) -> tuple[str, float]:  # a data: address of an SVG, and its width in CSS pixels
-    "A chart as it can stand in a page; the figure is closed."
+    """A chart as it can stand in a page; the figure is closed.
+
+    Parameters
+    ----------
+    draw : Callable[[], Axes]
+        makes a new figure
+
+    Returns
+    -------
+    tuple[str, float]
+        a data: address of an SVG, and its width in CSS pixels
+    """
     import matplotlib.pyplot as plt
 
     out = BytesIO()
@@ -42,7 +53,17 @@ def picture(
 
 # %% ../../nbs/07-attribution/report.ipynb #described
 def described(result: Explanation) -> dict[str, str]:  # of the pictures: shares, metric, fit, network
-    "Text alternatives of the four pictures."
+    """Text alternatives of the four pictures.
+
+    Parameters
+    ----------
+    result : Explanation
+
+    Returns
+    -------
+    dict[str, str]
+        of the pictures: shares, metric, fit, network
+    """
     found = shown(result.shares)
     first = ", ".join(f"{intervention_text(label)} {percent(share)}" for label, share in found.share.head(5).items())
     node, state = result.shown_metric
@@ -66,7 +87,17 @@ MOST_ROWS = 300  # of a folded table, so that a report stays small
 
 
 def all_interventions(result: Explanation) -> pd.DataFrame:  # text
-    "Every intervention that is not ruled out."
+    """Every intervention that is not ruled out.
+
+    Parameters
+    ----------
+    result : Explanation
+
+    Returns
+    -------
+    pd.DataFrame
+        text
+    """
     table = result.to_frame()
     table = table[(table.share > 0) | ~table.verdict.isin(["not supported", "not assessed"])].head(MOST_ROWS)
     out = pd.DataFrame({"intervention": [intervention_text(label) for label in table.index], "share": [percent(x, 2) for x in table.share]})
@@ -77,7 +108,17 @@ def all_interventions(result: Explanation) -> pd.DataFrame:  # text
 
 
 def all_categories(result: Explanation) -> pd.DataFrame:  # text
-    "Every category, those that moved most first."
+    """Every category, those that moved most first.
+
+    Parameters
+    ----------
+    result : Explanation
+
+    Returns
+    -------
+    pd.DataFrame
+        text
+    """
     fit = result.fit
     fit = fit.loc[(fit.observed - fit.stable).abs().sort_values(ascending=False, kind="stable").index].head(MOST_ROWS)
     return pd.DataFrame({"category": [intervention_text(label) for label in fit.index], "stable": [percent(x, 2) for x in fit.stable],
@@ -181,12 +222,30 @@ CAPTIONS = {"posterior": "Share of the traffic, with {level}s. Filled dot: suppo
 
 
 def as_shown(text: str) -> str:
-    "Text without invisible marks; a number stays on the line of its percent sign."
+    """Text without invisible marks; a number stays on the line of its percent sign.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+    """
     return visible(text).replace(" %", "\u00a0%")
 
 
 def report_html(result: Explanation) -> str:
-    "The report as one page of HTML, all user text escaped."
+    """The report as one page of HTML, all user text escaped.
+
+    Parameters
+    ----------
+    result : Explanation
+
+    Returns
+    -------
+    str
+    """
     from jinja2 import Environment
     from markupsafe import Markup
 

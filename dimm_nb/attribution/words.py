@@ -17,7 +17,17 @@ from .credit import REST, intervention_text, interval_text, p_text, percent, poi
 
 # %% ../../nbs/07-attribution/words.ipynb #headline
 def headline(result: Explanation) -> tuple[str, str, str]:
-    "Three sentences: what happened, how sure we are, what it did."
+    """Three sentences: what happened, how sure we are, what it did.
+
+    Parameters
+    ----------
+    result : Explanation
+
+    Returns
+    -------
+    tuple[str, str, str]
+        %% ../../nbs/07-attribution/words.ipynb #headline
+    """
     found = result.to_frame().query("share > 0")
     quiet = result.deviates >= 0.05
     within = f" ({level_text(result)} {interval_text(*result.base_interval)})" if np.isfinite(result.base_interval[0]) else ""
@@ -30,12 +40,32 @@ def headline(result: Explanation) -> tuple[str, str, str]:
 
 
 def level_text(result: Explanation) -> str:  # "95 % interval"
-    "What the intervals are called."
+    """What the intervals are called.
+
+    Parameters
+    ----------
+    result : Explanation
+
+    Returns
+    -------
+    str
+        "95 % interval"
+    """
     return f"{100 * result.level:g} % interval"
 
 
 def sureness(result: Explanation, found: pd.DataFrame) -> str:
-    "How sure we are, in a sentence."
+    """How sure we are, in a sentence.
+
+    Parameters
+    ----------
+    result : Explanation
+    found : pd.DataFrame
+
+    Returns
+    -------
+    str
+    """
     counted = found.verdict.value_counts()
     if NOT_ASSESSED in counted:
         return f"The method '{result.method}' finds {len(found)} interventions, and does not say how sure it is of any; the largest: {named(found, 3)}."
@@ -49,12 +79,31 @@ def sureness(result: Explanation, found: pd.DataFrame) -> str:
 
 
 def named(table: pd.DataFrame, n: int) -> str:
-    "The first few of a ranking, in words."
+    """The first few of a ranking, in words.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+    n : int
+
+    Returns
+    -------
+    str
+    """
     return ", ".join(f"{intervention_text(label)} with {percent(share)}" for label, share in table.share.head(n).items())
 
 
 def effect_sentence(result: Explanation) -> str:
-    "What became of the metric, and through what."
+    """What became of the metric, and through what.
+
+    Parameters
+    ----------
+    result : Explanation
+
+    Returns
+    -------
+    str
+    """
     node, state = result.shown_metric
     row = result.oracle.index.get_loc((node, state))
     before, after, parts = result.stable[row], result.observed.p[row], result.contributions()
@@ -66,7 +115,18 @@ def effect_sentence(result: Explanation) -> str:
 
 # %% ../../nbs/07-attribution/words.ipynb #ranking
 def ranking(result: Explanation, n: int) -> pd.DataFrame:  # text; columns intervention, share, interval, probability, verdict, may also be
-    "The interventions with a share, and those that may well have one, as text."
+    """The interventions with a share, and those that may well have one, as text.
+
+    Parameters
+    ----------
+    result : Explanation
+    n : int
+
+    Returns
+    -------
+    pd.DataFrame
+        text; columns intervention, share, interval, probability, verdict, may also be
+    """
     table = shown(result.shares).head(n)
     out = pd.DataFrame({"intervention": [intervention_text(label) for label in table.index], "share": table.share.map(lambda x: percent(x, 2)).to_numpy()})
     if result.method == "posterior":
@@ -83,7 +143,18 @@ def ranking(result: Explanation, n: int) -> pd.DataFrame:  # text; columns inter
 
 
 def metric_rows(result: Explanation, n: int) -> pd.DataFrame:  # text; columns intervention, points, interval
-    "The metric's change, divided, as text; what rounds to nothing is summed up."
+    """The metric's change, divided, as text; what rounds to nothing is summed up.
+
+    Parameters
+    ----------
+    result : Explanation
+    n : int
+
+    Returns
+    -------
+    pd.DataFrame
+        text; columns intervention, points, interval
+    """
     parts = result.contributions()
     main = parts.drop(REST)[abs(parts.points.drop(REST)) >= 5e-5].head(n)
     shown = pd.concat([main, parts.loc[[REST]]])
@@ -97,7 +168,17 @@ def metric_rows(result: Explanation, n: int) -> pd.DataFrame:  # text; columns i
 
 # %% ../../nbs/07-attribution/words.ipynb #summary
 def aligned_text(table: pd.DataFrame) -> str:
-    "A table of text with its columns flush: names left, numbers right."
+    """A table of text with its columns flush: names left, numbers right.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+
+    Returns
+    -------
+    str
+        %% ../../nbs/07-attribution/words.ipynb #summary
+    """
     left = {"intervention", "because of", "verdict", "may also be"}
     columns = []
     for name in table.columns:
@@ -108,7 +189,17 @@ def aligned_text(table: pd.DataFrame) -> str:
 
 
 def summary(result: Explanation, n: int) -> str:
-    "The answer as plain text."
+    """The answer as plain text.
+
+    Parameters
+    ----------
+    result : Explanation
+    n : int
+
+    Returns
+    -------
+    str
+    """
     node, state = result.shown_metric
     said = "\n".join(headline(result))
     table, parts = ranking(result, n), metric_rows(result, n)
@@ -121,7 +212,16 @@ def summary(result: Explanation, n: int) -> str:
 
 
 def fit_text(result: Explanation) -> str:
-    "Goodness of fit and what could have been seen, in words."
+    """Goodness of fit and what could have been seen, in words.
+
+    Parameters
+    ----------
+    result : Explanation
+
+    Returns
+    -------
+    str
+    """
     least, most = (f"{n:,.0f}" if np.isfinite(n) else "exact" for n in (result.observed.n.min(), result.observed.n.max()))
     rows = f"{least} rows" if least == most else f"{least} to {most} rows"
     fit = f"these interventions {'do not explain' if result.p_value < 0.01 else 'explain'} the counts ({p_text(result.p_value)})" if np.isfinite(result.p_value) else \
@@ -130,7 +230,16 @@ def fit_text(result: Explanation) -> str:
 
 
 def detectable_text(result: Explanation) -> str:
-    "The smallest share that so many rows would have shown, in words."
+    """The smallest share that so many rows would have shown, in words.
+
+    Parameters
+    ----------
+    result : Explanation
+
+    Returns
+    -------
+    str
+    """
     detectable = result.shares.detectable
     if detectable.isna().all() or not np.isfinite(detectable.min()):
         return ""
@@ -143,12 +252,30 @@ FORMAT = {"format": "dimm_nb attribution", "version": 1}
 
 
 def known(x: float) -> float | None:
-    "A number, or None for what is not one."
+    """A number, or None for what is not one.
+
+    Parameters
+    ----------
+    x : float
+
+    Returns
+    -------
+    float | None
+    """
     return float(x) if np.isfinite(x) else None
 
 
 def as_dict(result: Explanation) -> dict:
-    "An explanation as plain numbers and text."
+    """An explanation as plain numbers and text.
+
+    Parameters
+    ----------
+    result : Explanation
+
+    Returns
+    -------
+    dict
+    """
     table = result.to_frame()
     node, state = result.shown_metric
     row = result.oracle.index.get_loc((node, state))
@@ -169,7 +296,17 @@ def as_dict(result: Explanation) -> dict:
 
 # %% ../../nbs/07-attribution/words.ipynb #short-html
 def short_html(result: Explanation) -> str:
-    "Sentences, ranking and notes as a fragment of HTML, all text escaped."
+    """Sentences, ranking and notes as a fragment of HTML, all text escaped.
+
+    Parameters
+    ----------
+    result : Explanation
+
+    Returns
+    -------
+    str
+        %% ../../nbs/07-attribution/words.ipynb #short-html
+    """
     said = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in headline(result))
     notes = "".join(f"<li>{html.escape(note)}</li>" for note in result.notes)
     return f"{said}{ranking(result, 10).to_html(index=False)}{f'<ul>{notes}</ul>' if notes else ''}"

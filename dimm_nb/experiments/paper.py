@@ -32,9 +32,8 @@ from ..network.bif import Tables, format_bif
 from ..solvers.dimm import objective_gap, solve_dimm
 from ..solvers.em import fit_em
 from ..solvers.exact import solve_exact
-from ..network.axis import Marginals, suggestion
-from ..mixture.mixture import Mixture, mae, max_abs_error, mse, random_mixture, sample_mixture
-from ..network.network import CausalNetwork, load_network, write_whole
+from ..mixture.mixture import Marginals, Mixture, mae, max_abs_error, mse, random_mixture, sample_mixture
+from ..network.network import CausalNetwork, load_network, suggestion, write_whole
 from ..network.oracle import Oracle
 from ..posterior.posterior import fit_posterior
 
@@ -49,7 +48,17 @@ if TYPE_CHECKING:
 def known(
     network: str, # name of a packaged one
 ) -> tuple[CausalNetwork, Oracle]:
-    "A network and its oracle, made once a process; raises ValueError for an unknown name."
+    """A network and its oracle, made once a process; raises ValueError for an unknown name.
+
+    Parameters
+    ----------
+    network : str
+        name of a packaged one
+
+    Returns
+    -------
+    tuple[CausalNetwork, Oracle]
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="CPT rows")  # rounded in the published files: chapter network
         net = load_network(network)
@@ -58,7 +67,22 @@ def known(
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    "What a solver is told, and the truth it is held against."
+    """What a solver is told, and the truth it is held against.
+
+    Attributes
+    ----------
+    net : CausalNetwork
+        the network that solvers believe in
+    oracle : Oracle
+        of that network
+    truth : Mixture
+    codes : np.ndarray
+        (rows, n_nodes) joint samples: only EM sees them
+    marginals : Marginals
+        their aggregates
+    seed : tuple[int, ...]
+        for solvers that draw
+    """
     net: CausalNetwork # the network that solvers believe in
     oracle: Oracle # of that network
     truth: Mixture
@@ -74,7 +98,23 @@ def draw_problem(
     repetition: int,
     seed: int,
 ) -> Problem:
-    "A mixture and its rows, as in section 5.1."
+    """A mixture and its rows, as in section 5.1.
+
+    Parameters
+    ----------
+    network : str
+        name of a packaged one
+    n_interventions : int
+        N_ivn
+    rows : int
+        N
+    repetition : int
+    seed : int
+
+    Returns
+    -------
+    Problem
+    """
     net, oracle = known(network)
     truth = random_mixture(net, n_interventions, seed=np.random.default_rng([seed, 1, n_interventions, repetition]))
     codes, _ = sample_mixture(net, truth, rows, np.random.default_rng([seed, 2, n_interventions, repetition, rows]))
@@ -86,45 +126,114 @@ LAM, EPS, N_STARTS = 0.1, 1e-5, 60 # section 5.1 and footnote 9
 
 @dataclass(frozen=True)
 class Answer:
-    "What a solver said."
+    """What a solver said.
+
+    Attributes
+    ----------
+    mixture : Mixture
+    iterations : int
+        0 where a solver has none
+    status : str
+        in the solver's own word
+    """
     mixture: Mixture
     iterations: int # 0 where a solver has none
     status: str # in the solver's own word
 
 
 def by_exact(problem: Problem, n_starts: int) -> Answer:
-    "The raw point, clipped and scaled to be shares."
+    """The raw point, clipped and scaled to be shares.
+
+    Parameters
+    ----------
+    problem : Problem
+    n_starts : int
+
+    Returns
+    -------
+    Answer
+    """
     found = solve_exact(problem.oracle, problem.marginals, check=False)
     shares = found.weights.clip(lower=0)
     return Answer(Mixture(shares / max(1.0, shares.sum())), 0, found.status)
 
 
 def by_dimm(problem: Problem, n_starts: int) -> Answer:
-    "The certified optimum of OPT(ε)."
+    """The certified optimum of OPT(ε).
+
+    Parameters
+    ----------
+    problem : Problem
+    n_starts : int
+
+    Returns
+    -------
+    Answer
+    """
     found = solve_dimm(problem.oracle, problem.marginals, LAM, EPS)
     return Answer(found.mixture, found.iterations, found.status)
 
 
 def by_slsqp(problem: Problem, n_starts: int) -> Answer:
-    "OPT(ε) as the paper solves it: the best of `n_starts` local searches."
+    """OPT(ε) as the paper solves it: the best of `n_starts` local searches.
+
+    Parameters
+    ----------
+    problem : Problem
+    n_starts : int
+
+    Returns
+    -------
+    Answer
+    """
     found = solve_dimm(problem.oracle, problem.marginals, LAM, EPS, "slsqp", n_starts, np.random.default_rng(problem.seed))
     return Answer(found.mixture, found.iterations, found.status)
 
 
 def by_em(problem: Problem, n_starts: int) -> Answer:
-    "Maximum likelihood from the joint samples."
+    """Maximum likelihood from the joint samples.
+
+    Parameters
+    ----------
+    problem : Problem
+    n_starts : int
+
+    Returns
+    -------
+    Answer
+    """
     found = fit_em(problem.net, problem.codes)
     return Answer(found.mixture, found.iterations, found.status)
 
 
 def by_posterior(problem: Problem, n_starts: int) -> Answer:
-    "The posterior from the counts."
+    """The posterior from the counts.
+
+    Parameters
+    ----------
+    problem : Problem
+    n_starts : int
+
+    Returns
+    -------
+    Answer
+    """
     found = fit_posterior(problem.net, problem.marginals, np.random.default_rng(problem.seed), oracle=problem.oracle)
     return Answer(found.mixture, len(found.draws), found.status)
 
 
 def by_nothing(problem: Problem, n_starts: int) -> Answer:
-    "No shares at all."
+    """No shares at all.
+
+    Parameters
+    ----------
+    problem : Problem
+    n_starts : int
+
+    Returns
+    -------
+    Answer
+    """
     return Answer(Mixture(0 * problem.truth.weights), 0, "")
 
 
@@ -140,7 +249,21 @@ def score(
     solver: str, # a key of SOLVERS
     n_starts: int = N_STARTS, # slsqp only
 ) -> dict: # a row's values
-    "Solve one problem with one solver, and compare with the truth."
+    """Solve one problem with one solver, and compare with the truth.
+
+    Parameters
+    ----------
+    problem : Problem
+    solver : str
+        a key of SOLVERS
+    n_starts : int, default N_STARTS
+        slsqp only
+
+    Returns
+    -------
+    dict
+        a row's values
+    """
     start = time.process_time()
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
@@ -159,7 +282,22 @@ def score_solvers(
     draw: Callable[..., Problem],
     n_starts: int = N_STARTS, # slsqp only
 ) -> list[dict]: # a row each
-    "Draw a problem once, and give it to several solvers."
+    """Draw a problem once, and give it to several solvers.
+
+    Parameters
+    ----------
+    task : dict
+        what `draw` is told, by name
+    solvers : Sequence[str]
+    draw : Callable[..., Problem]
+    n_starts : int, default N_STARTS
+        slsqp only
+
+    Returns
+    -------
+    list[dict]
+        a row each
+    """
     problem = draw(**task)
     return [score(problem, solver, n_starts) | task | {"solver": solver} for solver in solvers]
 
@@ -171,7 +309,20 @@ def settings_of(
     networks: Iterable[str], # names
     **decisive: object, # seed and options: whatever else the numbers depend on
 ) -> dict: # JSON-able
-    "All that decides the numbers of a run, apart from which cells were asked for."
+    """All that decides the numbers of a run, apart from which cells were asked for.
+
+    Parameters
+    ----------
+    networks : Iterable[str]
+        names
+    **decisive : object
+        seed and options: whatever else the numbers depend on
+
+    Returns
+    -------
+    dict
+        JSON-able
+    """
     digest = {}
     for name in networks:
         net, _ = known(name)
@@ -181,13 +332,31 @@ def settings_of(
 
 # %% ../../nbs/08-experiments/paper.ipynb #results-file
 def write_results(table: pd.DataFrame, settings: dict, command: str, path: Path) -> None:
-    "A CSV whose first line says how it was made; whole or not at all."
+    """A CSV whose first line says how it was made; whole or not at all.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+    settings : dict
+    command : str
+    path : Path
+    """
     head = json.dumps({"command": command, "settings": settings}, ensure_ascii=False)
     write_whole(path, f"# {head}\n{table.to_csv(index=False)}")
 
 
 def number(text: str) -> int | float | str: # to the last digit, as Python reads it
-    "What stands in a cell."
+    """What stands in a cell.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    int | float | str
+        to the last digit, as Python reads it
+    """
     for kind in (int, float):
         try: return kind(text)
         except ValueError: pass
@@ -195,7 +364,17 @@ def number(text: str) -> int | float | str: # to the last digit, as Python reads
 
 
 def read_results(path: str | Path) -> tuple[pd.DataFrame, dict]: # the table; command and settings
-    "Read a file of results; raises ValueError if it is none, OSError if it cannot be read."
+    """Read a file of results; raises ValueError if it is none, OSError if it cannot be read.
+
+    Parameters
+    ----------
+    path : str | Path
+
+    Returns
+    -------
+    tuple[pd.DataFrame, dict]
+        the table; command and settings
+    """
     text = Path(path).read_text(encoding="utf-8")
     first, _, rest = text.partition("\n")
     try:
@@ -211,7 +390,21 @@ def difference(
     theirs: object,
     name: str = "", # of that part
 ) -> str: # "" if there is none
-    "The first thing in which two settings differ, in words."
+    """The first thing in which two settings differ, in words.
+
+    Parameters
+    ----------
+    mine : object
+        settings, or a part of them
+    theirs : object
+    name : str, default ""
+        of that part
+
+    Returns
+    -------
+    str
+        "" if there is none
+    """
     if isinstance(mine, dict) and isinstance(theirs, dict):
         told = (difference(mine.get(key), theirs.get(key), f"{name} {key}".strip()) for key in (*mine, *theirs))
         return next((text for text in told if text), "")
@@ -223,7 +416,19 @@ def finished(
     settings: dict,
     columns: Sequence[str],
 ) -> pd.DataFrame: # the rows of a run that was interrupted, or none
-    "What a file already holds; raises ValueError if it holds anything else."
+    """What a file already holds; raises ValueError if it holds anything else.
+
+    Parameters
+    ----------
+    out : Path | None
+    settings : dict
+    columns : Sequence[str]
+
+    Returns
+    -------
+    pd.DataFrame
+        the rows of a run that was interrupted, or none
+    """
     if out is None or not out.exists(): return pd.DataFrame(columns=columns)
     table, head = read_results(out)
     told = difference(json.loads(json.dumps(settings)), head["settings"])
@@ -242,7 +447,32 @@ def run_cells(
     progress: bool = True, # a bar on standard error
     command: str = "", # to note in the file
 ) -> pd.DataFrame: # cells with their values
-    "Compute the cells that are not in `out` yet, task by task; raises ValueError for results of another configuration."
+    """Compute the cells that are not in `out` yet, task by task; raises ValueError for results of another configuration.
+
+    Parameters
+    ----------
+    work : Callable[[dict, list], list[dict]]
+        a task and the values of the last key wanted of it -> a row each
+    cells : pd.DataFrame
+        key columns, a row a cell
+    values : Sequence[str]
+        the other columns
+    settings : dict
+        from `settings_of`
+    out : str | Path | None, default None
+        CSV to resume from and write to
+    n_jobs : int | None, default -1
+        joblib's: −1 is every core, or every worker of a cluster
+    progress : bool, default True
+        a bar on standard error
+    command : str, default ""
+        to note in the file
+
+    Returns
+    -------
+    pd.DataFrame
+        cells with their values
+    """
     out = None if out is None else Path(out)
     if out is not None and not out.parent.is_dir(): raise ValueError(f"there is no folder {str(out.parent)!r}: make it first")
     *shared, last = keys = list(cells.columns)
@@ -259,7 +489,21 @@ def run_cells(
 
 # %% ../../nbs/08-experiments/paper.ipynb #grid
 def whole_numbers(name: str, values: int | Iterable[int], least: int, most: float = np.inf, why: str = "") -> list[int]:
-    "One or more whole numbers as a list without repeats; raises ValueError that names the first out of range."
+    """One or more whole numbers as a list without repeats; raises ValueError that names the first out of range.
+
+    Parameters
+    ----------
+    name : str
+    values : int | Iterable[int]
+    least : int
+    most : float, default np.inf
+    why : str, default ""
+
+    Returns
+    -------
+    list[int]
+        %% ../../nbs/08-experiments/paper.ipynb #grid
+    """
     values = [values] if np.ndim(values) == 0 else list(values)
     for value in values:
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value <= most:
@@ -270,7 +514,16 @@ def whole_numbers(name: str, values: int | Iterable[int], least: int, most: floa
 
 
 def known_solvers(solvers: str | Iterable[str]) -> list[str]:
-    "One or more names of solvers as a list without repeats; raises ValueError for an unknown one."
+    """One or more names of solvers as a list without repeats; raises ValueError for an unknown one.
+
+    Parameters
+    ----------
+    solvers : str | Iterable[str]
+
+    Returns
+    -------
+    list[str]
+    """
     solvers = [solvers] if isinstance(solvers, str) else list(solvers)
     for solver in solvers:
         if solver not in SOLVERS: raise ValueError(f"there is no solver {solver!r}{suggestion(solver, list(SOLVERS))}")
@@ -279,7 +532,17 @@ def known_solvers(solvers: str | Iterable[str]) -> list[str]:
 
 
 def grid(**axes: Sequence) -> pd.DataFrame: # a column an axis
-    "Every combination, the last axis fastest."
+    """Every combination, the last axis fastest.
+
+    Parameters
+    ----------
+    **axes : Sequence
+
+    Returns
+    -------
+    pd.DataFrame
+        a column an axis
+    """
     return pd.MultiIndex.from_product(axes.values(), names=axes).to_frame(index=False)
 
 # %% ../../nbs/08-experiments/paper.ipynb #run-alarm
@@ -299,7 +562,34 @@ def run_alarm(
     progress: bool = True, # a bar on standard error
     command: str = "run_alarm", # to note in the file
 ) -> pd.DataFrame: # COLUMNS; a row a cell, in the order asked for
-    "Section 5.1 on ALARM; raises ValueError for what cannot be run, or results of another configuration."
+    """Section 5.1 on ALARM; raises ValueError for what cannot be run, or results of another configuration.
+
+    Parameters
+    ----------
+    n_interventions : int | Sequence[int], default (0, 5, 9, 17, 34, 68)
+        N_ivn
+    rows : int | Sequence[int], default (1_000, 10_000, 100_000, 1_000_000)
+        N
+    solvers : str | Sequence[str], default ("exact", "dimm", "em", "posterior")
+        of exact, dimm, slsqp, em, posterior, zero
+    repetitions : int, default 20
+    seed : int | np.random.Generator, default 0
+    out : str | Path | None, default None
+        CSV to resume from and write to; nothing is written without it
+    n_starts : int, default N_STARTS
+        of slsqp
+    n_jobs : int | None, default -1
+        joblib's
+    progress : bool, default True
+        a bar on standard error
+    command : str, default "run_alarm"
+        to note in the file
+
+    Returns
+    -------
+    pd.DataFrame
+        COLUMNS; a row a cell, in the order asked for
+    """
     if isinstance(seed, np.random.Generator): seed = int(seed.integers(2**32))
     net, _ = known("alarm")
     axes = {"n_interventions": whole_numbers("n_interventions", n_interventions, 0, len(net.index) - len(net.names),
@@ -322,7 +612,20 @@ def run_table1(
     repetitions: int | None = None, # None: 5, and 2 if quick
     **how: object, # seed, out, n_jobs, progress, command of `run_alarm`
 ) -> pd.DataFrame:
-    "The cells of Table 1: the paper's SLSQP, the certified optimum of the same problem, and the answer π̂ = 0."
+    """The cells of Table 1: the paper's SLSQP, the certified optimum of the same problem, and the answer π̂ = 0.
+
+    Parameters
+    ----------
+    quick : bool, default False
+    repetitions : int | None, default None
+        None: 5, and 2 if quick
+    **how : object
+        seed, out, n_jobs, progress, command of `run_alarm`
+
+    Returns
+    -------
+    pd.DataFrame
+    """
     small = {"n_interventions": (0, 5), "rows": (1_000, 10_000), "n_starts": 2} if quick else {}
     return run_alarm(solvers=("slsqp", "dimm", "zero"), repetitions=repetitions or (2 if quick else 5), **small, **how)
 
@@ -331,7 +634,19 @@ def one_more_draw(
     draws: np.ndarray, # (r,) positive
     printed: float, # positive
 ) -> bool:
-    "Does a number lie in the 95 % prediction interval of a further draw, on the log scale?"
+    """Does a number lie in the 95 % prediction interval of a further draw, on the log scale?
+
+    Parameters
+    ----------
+    draws : np.ndarray
+        (r,) positive
+    printed : float
+        positive
+
+    Returns
+    -------
+    bool
+    """
     from scipy.stats import t
     logs = np.log(draws)
     half = t.ppf(0.975, len(logs) - 1) * logs.std(ddof=1) * np.sqrt(1 + 1 / len(logs))
@@ -339,7 +654,17 @@ def one_more_draw(
 
 
 def compare_table1(results: pd.DataFrame) -> pd.DataFrame: # index metric, n_interventions, rows
-    "The paper's numbers beside ours: mean and spread over the draws, the ratio, and whether theirs could be one of them."
+    """The paper's numbers beside ours: mean and spread over the draws, the ratio, and whether theirs could be one of them.
+
+    Parameters
+    ----------
+    results : pd.DataFrame
+
+    Returns
+    -------
+    pd.DataFrame
+        index metric, n_interventions, rows
+    """
     found = []
     for (n, rows), group in results.groupby(["n_interventions", "rows"]):
         ours, zero = group[group.solver == "slsqp"], group[group.solver == "zero"]
@@ -353,7 +678,17 @@ def compare_table1(results: pd.DataFrame) -> pd.DataFrame: # index metric, n_int
 
 
 def compatible_rows(comparison: pd.DataFrame) -> pd.DataFrame: # index rows; columns by metric: how many of the paper's numbers
-    "For each N, how many of the paper's numbers could be a draw of ours."
+    """For each N, how many of the paper's numbers could be a draw of ours.
+
+    Parameters
+    ----------
+    comparison : pd.DataFrame
+
+    Returns
+    -------
+    pd.DataFrame
+        index rows; columns by metric: how many of the paper's numbers
+    """
     return comparison.compatible.groupby(["rows", "metric"], sort=False).sum().unstack().assign(all=lambda table: table.sum(axis=1))
 
 # %% ../../nbs/08-experiments/paper.ipynb #style
@@ -362,7 +697,21 @@ STYLE = {"slsqp": ("DIMM, SLSQP", "#CC79A7", "s"), "dimm": ("DIMM, certified", "
 
 
 def new_figure(width: float, height: float, n_rows: int = 1, n_columns: int = 1, **shared: object) -> tuple: # Figure, array of Axes
-    "An empty figure in the chapter's style, apart from pyplot."
+    """An empty figure in the chapter's style, apart from pyplot.
+
+    Parameters
+    ----------
+    width : float
+    height : float
+    n_rows : int, default 1
+    n_columns : int, default 1
+    **shared : object
+
+    Returns
+    -------
+    tuple
+        Figure, array of Axes
+    """
     from matplotlib.figure import Figure
     figure = Figure(figsize=(width, height), layout="constrained", dpi=110)
     axes = np.atleast_1d(figure.subplots(n_rows, n_columns, **shared))
@@ -373,12 +722,28 @@ def new_figure(width: float, height: float, n_rows: int = 1, n_columns: int = 1,
     return figure, axes
 
 def legend_below(figure: "Figure", ax: "Axes") -> None:
-    "One legend for all panels, in as many columns as the figure is wide."
+    """One legend for all panels, in as many columns as the figure is wide.
+
+    Parameters
+    ----------
+    figure : Figure
+    ax : Axes
+    """
     figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=max(1, int(figure.get_figwidth() / 2.6)), frameon=False)
 
 # %% ../../nbs/08-experiments/paper.ipynb #draw-table1
 def draw_table1(results: pd.DataFrame) -> "Figure":
-    "The paper's numbers as lines across our draws at each N: where do they cross?"
+    """The paper's numbers as lines across our draws at each N: where do they cross?
+
+    Parameters
+    ----------
+    results : pd.DataFrame
+
+    Returns
+    -------
+    Figure
+        %% ../../nbs/08-experiments/paper.ipynb #draw-table1
+    """
     sizes = sorted(results.rows.unique())
     numbers = sorted(results.n_interventions.unique())
     figure, axes = new_figure(2.1 * len(numbers), 5.2, 2, len(numbers), sharex=True, sharey="row")
@@ -405,13 +770,36 @@ def run_figure1(
     repetitions: int | None = None, # None: 20, and 2 if quick
     **how: object, # seed, out, n_jobs, progress, command of `run_alarm`
 ) -> pd.DataFrame:
-    "The cells of Figure 1, with the exact solver and the posterior added."
+    """The cells of Figure 1, with the exact solver and the posterior added.
+
+    Parameters
+    ----------
+    quick : bool, default False
+    repetitions : int | None, default None
+        None: 20, and 2 if quick
+    **how : object
+        seed, out, n_jobs, progress, command of `run_alarm`
+
+    Returns
+    -------
+    pd.DataFrame
+    """
     small = {"n_interventions": 5, "rows": 1_000} if quick else {}
     return run_alarm(solvers=("exact", "dimm", "em", "posterior"), repetitions=repetitions or (2 if quick else 20), **small, **how)
 
 
 def compare_figure1(results: pd.DataFrame) -> pd.DataFrame: # index n_interventions, rows; a column a solver, and the best of them
-    "Mean MAE."
+    """Mean MAE.
+
+    Parameters
+    ----------
+    results : pd.DataFrame
+
+    Returns
+    -------
+    pd.DataFrame
+        index n_interventions, rows; a column a solver, and the best of them
+    """
     table = results.pivot_table(index=["n_interventions", "rows"], columns="solver", values="mae", sort=False)
     return table.assign(best=table.idxmin(axis=1))
 
@@ -420,12 +808,31 @@ FLOOR = 1e-6 # an error of 0 has no place on a logarithmic axis: it is drawn her
 
 
 def spread(groups: "SeriesGroupBy") -> list[pd.Series]: # mean, lower and upper edge: a value a group
-    "The mean of each group, and its middle 80 %, none below FLOOR."
+    """The mean of each group, and its middle 80 %, none below FLOOR.
+
+    Parameters
+    ----------
+    groups : SeriesGroupBy
+
+    Returns
+    -------
+    list[pd.Series]
+        mean, lower and upper edge: a value a group
+    """
     return [values.clip(lower=FLOOR) for values in (groups.mean(), groups.quantile(.1), groups.quantile(.9))]
 
 
 def draw_band(ax: "Axes", cell: pd.DataFrame, solver: str, x: str = "rows", value: str = "mae") -> None:
-    "A solver's mean as a line, and the middle 80 % of its repetitions as a band."
+    """A solver's mean as a line, and the middle 80 % of its repetitions as a band.
+
+    Parameters
+    ----------
+    ax : Axes
+    cell : pd.DataFrame
+    solver : str
+    x : str, default "rows"
+    value : str, default "mae"
+    """
     label, colour, marker = STYLE[solver]
     mean, low, high = spread(cell.groupby(x)[value])
     ax.fill_between(mean.index, low, high, color=colour, alpha=.15, lw=0)
@@ -433,7 +840,16 @@ def draw_band(ax: "Axes", cell: pd.DataFrame, solver: str, x: str = "rows", valu
 
 
 def draw_figure1(results: pd.DataFrame) -> "Figure":
-    "A panel for each number of interventions."
+    """A panel for each number of interventions.
+
+    Parameters
+    ----------
+    results : pd.DataFrame
+
+    Returns
+    -------
+    Figure
+    """
     numbers = sorted(results.n_interventions.unique())
     columns = min(3, len(numbers))
     figure, axes = new_figure(3.1 * columns, 2.6 * -(-len(numbers) // columns) + .6, -(-len(numbers) // columns), columns, sharex=True, sharey=True)

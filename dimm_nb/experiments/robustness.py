@@ -21,9 +21,8 @@ import pandas as pd
 from .paper import (
     EPS, LAM, STYLE, Problem, compare_figure1, compare_table1, compatible_rows, draw_figure1, draw_problem, draw_table1, grid, known,
     legend_below, new_figure, run_cells, run_figure1, run_table1, score_solvers, settings_of, spread, whole_numbers)
-from ..network.axis import Marginals, suggestion
-from ..mixture.mixture import Mixture
-from ..network.network import CausalNetwork
+from ..mixture.mixture import Marginals, Mixture
+from ..network.network import CausalNetwork, suggestion
 from ..network.oracle import Oracle
 from .tuning import (
     compare_choice, compare_eps, compare_lambda, compare_time, draw_choice, draw_lambda, draw_time, run_choice, run_lambda, run_time)
@@ -39,12 +38,34 @@ ROWS = 100_000
 
 
 def quarter(net: CausalNetwork) -> int: # N_ivn
-    "A quarter of the interventions that Assumption 1 allows, rounded up."
+    """A quarter of the interventions that Assumption 1 allows, rounded up.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+
+    Returns
+    -------
+    int
+        N_ivn
+    """
     return -(-(len(net.index) - len(net.names)) // 4)
 
 
 def network_problem(network: str, rows: int, repetition: int, seed: int) -> Problem:
-    "A problem on a network, of a quarter of its interventions."
+    """A problem on a network, of a quarter of its interventions.
+
+    Parameters
+    ----------
+    network : str
+    rows : int
+    repetition : int
+    seed : int
+
+    Returns
+    -------
+    Problem
+    """
     return draw_problem(network, quarter(known(network)[0]), rows, repetition, seed)
 
 # %% ../../nbs/08-experiments/robustness.ipynb #run-networks
@@ -54,7 +75,21 @@ def run_networks(
     repetitions: int | None = None, # None: 20, and 2 if quick
     **how: object, # out, n_jobs, progress, command of `run_cells`
 ) -> pd.DataFrame:
-    "Every solver but SLSQP on eight networks."
+    """Every solver but SLSQP on eight networks.
+
+    Parameters
+    ----------
+    quick : bool, default False
+    seed : int, default 0
+    repetitions : int | None, default None
+        None: 20, and 2 if quick
+    **how : object
+        out, n_jobs, progress, command of `run_cells`
+
+    Returns
+    -------
+    pd.DataFrame
+    """
     networks, rows, usual = (NETWORKS[:2], 1_000, 2) if quick else (NETWORKS, ROWS, 20)
     cells = grid(network=networks, repetition=range(repetitions or usual), solver=SCORED)
     values = ["nodes", "categories", "n_interventions", "mse", "mae", "mabre", "delta", "seconds", "iterations"]
@@ -64,7 +99,17 @@ def run_networks(
 
 # %% ../../nbs/08-experiments/robustness.ipynb #compare-networks
 def compare_networks(results: pd.DataFrame) -> pd.DataFrame: # index network, nodes, categories, n_interventions; columns metric × solver
-    "Mean MAE and median processor seconds."
+    """Mean MAE and median processor seconds.
+
+    Parameters
+    ----------
+    results : pd.DataFrame
+
+    Returns
+    -------
+    pd.DataFrame
+        index network, nodes, categories, n_interventions; columns metric × solver
+    """
     by = {"index": ["network", "nodes", "categories", "n_interventions"], "columns": "solver", "sort": False}
     results = results.sort_values("categories", kind="stable")
     tables = {"mae": results.pivot_table(values="mae", **by), "seconds": results[results.solver != "zero"].pivot_table(values="seconds", aggfunc="median", **by)}
@@ -72,7 +117,19 @@ def compare_networks(results: pd.DataFrame) -> pd.DataFrame: # index network, no
 
 # %% ../../nbs/08-experiments/robustness.ipynb #draw-networks
 def draw_ranges(results: pd.DataFrame, by: str, xlabel: str) -> "Figure":
-    "For each value of a column, a line of solvers: mean MAE, and the middle 80 % of repetitions."
+    """For each value of a column, a line of solvers: mean MAE, and the middle 80 % of repetitions.
+
+    Parameters
+    ----------
+    results : pd.DataFrame
+    by : str
+    xlabel : str
+
+    Returns
+    -------
+    Figure
+        %% ../../nbs/08-experiments/robustness.ipynb #draw-networks
+    """
     from matplotlib.ticker import LogLocator, NullLocator
     places = list(dict.fromkeys(results[by]))
     solvers = list(dict.fromkeys(results.solver))
@@ -94,7 +151,16 @@ def draw_ranges(results: pd.DataFrame, by: str, xlabel: str) -> "Figure":
 
 
 def draw_networks(results: pd.DataFrame) -> "Figure":
-    "MAE on each network."
+    """MAE on each network.
+
+    Parameters
+    ----------
+    results : pd.DataFrame
+
+    Returns
+    -------
+    Figure
+    """
     table = results.assign(network=results.network + " (" + results.categories.astype(str) + ")").sort_values("categories", kind="stable")
     return draw_ranges(table, "network", "MAE (in brackets: categories $S$)")
 
@@ -104,7 +170,21 @@ def reestimated(
     codes: np.ndarray, # (m, n_nodes) rows of the stable period
     nodes: Sequence[int] | None = None, # whose tables to estimate; None: all
 ) -> CausalNetwork:
-    "Tables as an analyst has them: from counts, with half a pseudo-count on each row of a table."
+    """Tables as an analyst has them: from counts, with half a pseudo-count on each row of a table.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+        the true one; its graph is kept
+    codes : np.ndarray
+        (m, n_nodes) rows of the stable period
+    nodes : Sequence[int] | None, default None
+        whose tables to estimate; None: all
+
+    Returns
+    -------
+    CausalNetwork
+    """
     cpts = list(net.cpts)
     for j in range(len(cpts)) if nodes is None else nodes:
         scope, K = (*net.parents[j], j), net.sizes[j]
@@ -120,7 +200,19 @@ def without_edge(
     codes: np.ndarray, # (m, n_nodes) rows of the stable period: what the child's table is estimated from
     rng: np.random.Generator,
 ) -> CausalNetwork:
-    "A network that does not know of one edge, drawn at random; all tables but the child's are exact."
+    """A network that does not know of one edge, drawn at random; all tables but the child's are exact.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    codes : np.ndarray
+        (m, n_nodes) rows of the stable period: what the child's table is estimated from
+    rng : np.random.Generator
+
+    Returns
+    -------
+    CausalNetwork
+    """
     edges = [(p, j) for j, ps in enumerate(net.parents) for p in ps]
     parent, child = edges[rng.integers(len(edges))]
     parents = [tuple(p for p in ps if j != child or p != parent) for j, ps in enumerate(net.parents)]
@@ -134,7 +226,19 @@ def with_outsider(
     share: float, # of traffic
     rng: np.random.Generator,
 ) -> Problem:
-    "The same problem, with some rows under an intervention on two nodes, which no solver knows of."
+    """The same problem, with some rows under an intervention on two nodes, which no solver knows of.
+
+    Parameters
+    ----------
+    problem : Problem
+    share : float
+        of traffic
+    rng : np.random.Generator
+
+    Returns
+    -------
+    Problem
+    """
     net, rows = problem.net, len(problem.codes)
     nodes = rng.choice(len(net.names), 2, replace=False)
     states = [rng.choice(np.flatnonzero(problem.oracle.base[net.slices[j]] > 0)) for j in nodes]
@@ -146,7 +250,17 @@ def with_outsider(
 
 
 def believing(problem: Problem, net: CausalNetwork) -> Problem:
-    "The same rows, for solvers that believe in another network."
+    """The same rows, for solvers that believe in another network.
+
+    Parameters
+    ----------
+    problem : Problem
+    net : CausalNetwork
+
+    Returns
+    -------
+    Problem
+    """
     return replace(problem, net=net, oracle=Oracle.from_network(net))
 
 # %% ../../nbs/08-experiments/robustness.ipynb #wrong-problem
@@ -155,7 +269,19 @@ STABLE = {f"CPTs from {rows:,} rows": rows for rows in (1_000, 10_000, 100_000, 
 
 
 def wrong_problem(kind: str, rows: int, repetition: int, seed: int) -> Problem:
-    "A problem of 17 interventions on ALARM, and what is wrong with it."
+    """A problem of 17 interventions on ALARM, and what is wrong with it.
+
+    Parameters
+    ----------
+    kind : str
+    rows : int
+    repetition : int
+    seed : int
+
+    Returns
+    -------
+    Problem
+    """
     problem = draw_problem("alarm", 17, rows, repetition, seed)
     rng = np.random.default_rng([seed, 4, repetition, rows])
     if kind == OUTSIDE: return with_outsider(problem, .05, rng)
@@ -170,7 +296,21 @@ def run_misspecification(
     repetitions: int | None = None, # None: 20, and 1 if quick
     **how: object, # out, n_jobs, progress, command of `run_cells`
 ) -> pd.DataFrame:
-    "Every solver but SLSQP, told the truth and told less."
+    """Every solver but SLSQP, told the truth and told less.
+
+    Parameters
+    ----------
+    quick : bool, default False
+    seed : int, default 0
+    repetitions : int | None, default None
+        None: 20, and 1 if quick
+    **how : object
+        out, n_jobs, progress, command of `run_cells`
+
+    Returns
+    -------
+    pd.DataFrame
+    """
     kinds, rows, usual = ((OUTSIDE, EDGE, *list(STABLE)[:1]), 1_000, 1) if quick else ((TRUE, OUTSIDE, EDGE, *STABLE), ROWS, 20)
     settings = settings_of(["alarm"], experiment="misspecification", seed=seed, rows=rows, lam=LAM, eps=EPS)
     cells = grid(kind=kinds, repetition=range(repetitions or usual), solver=SCORED)
@@ -180,25 +320,63 @@ def run_misspecification(
 
 # %% ../../nbs/08-experiments/robustness.ipynb #compare-misspecification
 def worst_last(results: pd.DataFrame) -> pd.DataFrame:
-    "Sorted: the truth, then the mistakes, tables from many rows first."
+    """Sorted: the truth, then the mistakes, tables from many rows first.
+
+    Parameters
+    ----------
+    results : pd.DataFrame
+
+    Returns
+    -------
+    pd.DataFrame
+        %% ../../nbs/08-experiments/robustness.ipynb #compare-misspecification
+    """
     kinds = [TRUE, OUTSIDE, EDGE, *reversed(STABLE)]
     return results.sort_values("kind", key=lambda kind: kind.map(kinds.index), kind="stable")
 
 
 def compare_misspecification(results: pd.DataFrame) -> pd.DataFrame: # index kind; columns mae and said × solver
-    "Mean MAE, and the share of problems in which the solver said something."
+    """Mean MAE, and the share of problems in which the solver said something.
+
+    Parameters
+    ----------
+    results : pd.DataFrame
+
+    Returns
+    -------
+    pd.DataFrame
+        index kind; columns mae and said × solver
+    """
     by, results = {"index": "kind", "columns": "solver", "sort": False}, worst_last(results)
     return pd.concat({"mae": results.pivot_table(values="mae", **by), "said": results[results.solver != "zero"].pivot_table(values="said", **by)}, axis=1)
 
 
 def draw_misspecification(results: pd.DataFrame) -> "Figure":
-    "MAE under each mistake."
+    """MAE under each mistake.
+
+    Parameters
+    ----------
+    results : pd.DataFrame
+
+    Returns
+    -------
+    Figure
+    """
     return draw_ranges(worst_last(results), "kind", "MAE")
 
 # %% ../../nbs/08-experiments/robustness.ipynb #experiments
 @dataclass(frozen=True)
 class Experiment:
-    "What an experiment asks, and its parts."
+    """What an experiment asks, and its parts.
+
+    Attributes
+    ----------
+    question : str
+    run : Callable[..., pd.DataFrame]
+    compare : tuple[Callable[[pd.DataFrame], pd.DataFrame], ...]
+        each makes a table to print
+    draw : Callable[[pd.DataFrame], Figure]
+    """
     question: str
     run: Callable[..., pd.DataFrame]
     compare: tuple[Callable[[pd.DataFrame], pd.DataFrame], ...] # each makes a table to print
@@ -206,7 +384,16 @@ class Experiment:
 
 
 def count_compatible(results: pd.DataFrame) -> pd.DataFrame:
-    "Which N is compatible with Table 1?"
+    """Which N is compatible with Table 1?
+
+    Parameters
+    ----------
+    results : pd.DataFrame
+
+    Returns
+    -------
+    pd.DataFrame
+    """
     return compatible_rows(compare_table1(results))
 
 
@@ -230,7 +417,31 @@ def experiment(
     progress: bool = True, # a bar on standard error
     say: Callable[[object], None] = print, # told the question, the comparison, and the files
 ) -> pd.DataFrame: # the results
-    "Run an experiment, or finish it, and compare and draw its results; raises ValueError for an unknown one, or results of another configuration."
+    """Run an experiment, or finish it, and compare and draw its results; raises ValueError for an unknown one, or results of another configuration.
+
+    Parameters
+    ----------
+    name : str
+        a key of EXPERIMENTS
+    folder : str | Path
+        where NAME.csv (resumed, if it is there) and NAME.png go; with quick, NAME-quick
+    quick : bool, default False
+        a few small cells: seconds instead of minutes
+    seed : int, default 0
+    repetitions : int | None, default None
+        None: the experiment's own; more later, with the same folder, computes only what is new
+    n_jobs : int | None, default -1
+        joblib's
+    progress : bool, default True
+        a bar on standard error
+    say : Callable[[object], None], default print
+        told the question, the comparison, and the files
+
+    Returns
+    -------
+    pd.DataFrame
+        the results
+    """
     if name not in EXPERIMENTS: raise ValueError(f"there is no experiment {name!r}{suggestion(name, list(EXPERIMENTS))}")
     (seed,) = whole_numbers("seed", [seed], 0)
     if repetitions is not None: whole_numbers("repetitions", [repetitions], 1)

@@ -22,8 +22,7 @@ import pandas as pd
 from ..solvers.dimm import solve_dimm
 from ..solvers.em import em_step, joint_probabilities, mean_log_likelihood
 from .paper import EPS, LAM, N_STARTS, STYLE, Problem, draw_problem, grid, legend_below, new_figure, run_cells, score, settings_of, spread
-from ..network.axis import Marginals
-from ..mixture.mixture import Mixture, mae, sample_mixture
+from ..mixture.mixture import Marginals, Mixture, mae, sample_mixture
 from ..network.network import CausalNetwork
 from ..network.oracle import Catalogue, Oracle
 from ..posterior.posterior import fit_posterior
@@ -40,7 +39,18 @@ def em_as_written(
     problem: Problem,
     max_iter: int = 5_000,
 ) -> tuple[Mixture, int]: # the shares as EM leaves them, iterations
-    "One start of appendix D, from joint probabilities to a log-likelihood that stands still."
+    """One start of appendix D, from joint probabilities to a log-likelihood that stands still.
+
+    Parameters
+    ----------
+    problem : Problem
+    max_iter : int, default 5_000
+
+    Returns
+    -------
+    tuple[Mixture, int]
+        the shares as EM leaves them, iterations
+    """
     probability = joint_probabilities(problem.net, problem.codes)
     shares = np.random.default_rng(problem.seed).dirichlet(np.ones(probability.shape[1]))
     reached = mean_log_likelihood(probability, shares)
@@ -61,7 +71,22 @@ def time_methods(
     seed: int,
     n_starts: int,
 ) -> list[dict]: # a row each
-    "Give one problem to several methods, and look at the clock."
+    """Give one problem to several methods, and look at the clock.
+
+    Parameters
+    ----------
+    task : dict
+        n_interventions, rows, repetition
+    methods : Sequence[str]
+        keys of METHODS
+    seed : int
+    n_starts : int
+
+    Returns
+    -------
+    list[dict]
+        a row each
+    """
     problem, found = draw_problem("alarm", **task, seed=seed), []
     for method in methods:
         start = time.process_time()
@@ -80,7 +105,21 @@ def run_time(
     repetitions: int | None = None, # None: 5, and 1 if quick
     **how: object, # out, n_jobs, progress, command of `run_cells`
 ) -> pd.DataFrame:
-    "Processor seconds of each method on mixtures of 17 interventions."
+    """Processor seconds of each method on mixtures of 17 interventions.
+
+    Parameters
+    ----------
+    quick : bool, default False
+    seed : int, default 0
+    repetitions : int | None, default None
+        None: 5, and 1 if quick
+    **how : object
+        out, n_jobs, progress, command of `run_cells`
+
+    Returns
+    -------
+    pd.DataFrame
+    """
     rows, n_starts, usual = ([1_000], 2, 1) if quick else ([1_000, 10_000, 100_000], N_STARTS, 5)
     cells = grid(n_interventions=[17], rows=rows, repetition=range(repetitions or usual), method=list(METHODS))
     settings = settings_of(["alarm"], experiment="time", seed=seed, lam=LAM, eps=EPS, n_starts=n_starts, em_starts=EM_STARTS, standstill=STANDSTILL)
@@ -89,14 +128,34 @@ def run_time(
 
 # %% ../../nbs/08-experiments/tuning.ipynb #compare-time
 def compare_time(results: pd.DataFrame) -> pd.DataFrame: # index rows; a column a method, and two ratios
-    "Median seconds, how much longer the paper's EM takes than its DIMM, and what is left of it here."
+    """Median seconds, how much longer the paper's EM takes than its DIMM, and what is left of it here.
+
+    Parameters
+    ----------
+    results : pd.DataFrame
+
+    Returns
+    -------
+    pd.DataFrame
+        index rows; a column a method, and two ratios
+    """
     table = results.pivot_table(index="rows", columns="method", values="total", aggfunc="median", sort=False)
     ratios = {"written / slsqp": table.written / table.slsqp, "em / dimm": table.em / table.dimm, "em / slsqp": table.em / table.slsqp}
     return table.assign(**ratios)
 
 # %% ../../nbs/08-experiments/tuning.ipynb #draw-time
 def draw_time(results: pd.DataFrame) -> "Figure":
-    "Seconds against N; what was multiplied is dashed."
+    """Seconds against N; what was multiplied is dashed.
+
+    Parameters
+    ----------
+    results : pd.DataFrame
+
+    Returns
+    -------
+    Figure
+        %% ../../nbs/08-experiments/tuning.ipynb #draw-time
+    """
     figure, (ax,) = new_figure(7, 4)
     for method, label in METHODS.items():
         _, colour, marker = STYLE.get(method, ("", "#D55E00", "v"))
@@ -113,7 +172,19 @@ EPSILONS = (1e-7, 1e-3, 1e-2) # beside 1e-5
 
 
 def quietly(oracle: Oracle, marginals: Marginals, lam: float, eps: float = EPS) -> Mixture:
-    "The certified optimum, without the warning that λ = 0 has several."
+    """The certified optimum, without the warning that λ = 0 has several.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    marginals : Marginals
+    lam : float
+    eps : float, default EPS
+
+    Returns
+    -------
+    Mixture
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return solve_dimm(oracle, marginals, float(lam), float(eps)).mixture
@@ -124,7 +195,20 @@ def score_lambdas(
     lambdas: Sequence[float],
     seed: int,
 ) -> list[dict]: # a row each
-    "One problem at several λ."
+    """One problem at several λ.
+
+    Parameters
+    ----------
+    task : dict
+        n_interventions, rows, repetition, eps
+    lambdas : Sequence[float]
+    seed : int
+
+    Returns
+    -------
+    list[dict]
+        a row each
+    """
     problem = draw_problem("alarm", task["n_interventions"], task["rows"], task["repetition"], seed)
     return [task | {"lam": lam, "mae": mae(problem.truth, quietly(problem.oracle, problem.marginals, lam, task["eps"]))} for lam in lambdas]
 
@@ -135,7 +219,21 @@ def run_lambda(
     repetitions: int | None = None, # None: 20, and 2 if quick
     **how: object, # out, n_jobs, progress, command of `run_cells`
 ) -> pd.DataFrame:
-    "MAE at each λ and N with the paper's ε, and at λ = 0 and 0.1 with other ε."
+    """MAE at each λ and N with the paper's ε, and at λ = 0 and 0.1 with other ε.
+
+    Parameters
+    ----------
+    quick : bool, default False
+    seed : int, default 0
+    repetitions : int | None, default None
+        None: 20, and 2 if quick
+    **how : object
+        out, n_jobs, progress, command of `run_cells`
+
+    Returns
+    -------
+    pd.DataFrame
+    """
     sizes = dict(n_interventions=[5], rows=[1_000, 10_000]) if quick else dict(n_interventions=[5, 17, 68], rows=[1_000, 10_000, 100_000, 1_000_000])
     repetitions = repetitions or (2 if quick else 20)
     cells = pd.concat([grid(**sizes, repetition=range(repetitions), eps=[EPS], lam=LAMBDAS),
@@ -144,19 +242,49 @@ def run_lambda(
 
 # %% ../../nbs/08-experiments/tuning.ipynb #compare-lambda
 def compare_lambda(results: pd.DataFrame) -> pd.DataFrame: # index n_interventions, rows; a column a λ, the best λ, MAE at 0.1 over the best
-    "Mean MAE by λ, and where 0.1 stands."
+    """Mean MAE by λ, and where 0.1 stands.
+
+    Parameters
+    ----------
+    results : pd.DataFrame
+
+    Returns
+    -------
+    pd.DataFrame
+        index n_interventions, rows; a column a λ, the best λ, MAE at 0.1 over the best
+    """
     table = results[results.eps == EPS].pivot_table(index=["n_interventions", "rows"], columns="lam", values="mae")
     return table.assign(best=table.idxmin(axis=1), excess=table[LAM] / table.min(axis=1))
 
 
 def compare_eps(results: pd.DataFrame) -> pd.DataFrame: # index lam; a column an ε: largest relative change of MAE against ε = 1e-5
-    "How much ε matters."
+    """How much ε matters.
+
+    Parameters
+    ----------
+    results : pd.DataFrame
+
+    Returns
+    -------
+    pd.DataFrame
+        index lam; a column an ε: largest relative change of MAE against ε = 1e-5
+    """
     table = results.pivot_table(index=["lam", "n_interventions", "rows", "repetition"], columns="eps", values="mae").dropna()
     return table.drop(columns=EPS).div(table[EPS], axis=0).sub(1).abs().groupby("lam").max()
 
 # %% ../../nbs/08-experiments/tuning.ipynb #draw-lambda
 def draw_lambda(results: pd.DataFrame) -> "Figure":
-    "MAE against λ, a line for each N; the paper's λ marked."
+    """MAE against λ, a line for each N; the paper's λ marked.
+
+    Parameters
+    ----------
+    results : pd.DataFrame
+
+    Returns
+    -------
+    Figure
+        %% ../../nbs/08-experiments/tuning.ipynb #draw-lambda
+    """
     results = results[results.eps == EPS]
     numbers, sizes = sorted(results.n_interventions.unique()), sorted(results.rows.unique())
     figure, axes = new_figure(3.3 * len(numbers) + .4, 3.6, 1, len(numbers), sharey=True)
@@ -183,7 +311,23 @@ def simulated(
     rng: np.random.Generator,
     interventions: Catalogue | None = None, # what the pilot's labels mean
 ) -> Marginals:
-    "Counts that a mixture would give."
+    """Counts that a mixture would give.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    pilot : Mixture
+        taken for the truth
+    n : np.ndarray
+        (n_nodes,) rows behind each node: the smaller are taken from the larger
+    rng : np.random.Generator
+    interventions : Catalogue | None, default None
+        what the pilot's labels mean
+
+    Returns
+    -------
+    Marginals
+    """
     codes, _ = sample_mixture(net, pilot, int(n.max()), rng, interventions)
     counts = [np.bincount(codes[:int(rows), j], minlength=k) / rows for j, (rows, k) in enumerate(zip(n, net.sizes))]
     return Marginals(net.index, np.concatenate(counts), n)
@@ -191,7 +335,19 @@ def simulated(
 # %% ../../nbs/08-experiments/tuning.ipynb #choose-lambda
 @dataclass(frozen=True, eq=False, repr=False)
 class LambdaChoice:
-    "A λ, and what it was chosen by."
+    """A λ, and what it was chosen by.
+
+    Attributes
+    ----------
+    lam : float
+        λ
+    table : pd.DataFrame
+        index lam; columns mae (mean over the draws, of the pilot's shares), se
+    pilot : Mixture
+        what was taken for the truth
+    mixture : Mixture
+        the observed counts, solved with the chosen λ
+    """
     lam: float # λ
     table: pd.DataFrame # index lam; columns mae (mean over the draws, of the pilot's shares), se
     pilot: Mixture # what was taken for the truth
@@ -210,7 +366,26 @@ def choose_lambda(
     seed: int | np.random.Generator = 0,
     interventions: Catalogue | None = None, # the oracle's catalogue
 ) -> LambdaChoice:
-    "The λ of OPT(ε) with the least expected MAE, by a parametric bootstrap from the posterior's fit; raises ValueError for bad input."
+    """The λ of OPT(ε) with the least expected MAE, by a parametric bootstrap from the posterior's fit; raises ValueError for bad input.
+
+    Parameters
+    ----------
+    oracle : Oracle
+        of this network
+    marginals : Marginals
+        counts: exact marginals have no noise to tune for
+    net : CausalNetwork
+    candidates : Sequence[float], default LAMBDAS
+    draws : int, default 10
+        simulated samples
+    seed : int | np.random.Generator, default 0
+    interventions : Catalogue | None, default None
+        the oracle's catalogue
+
+    Returns
+    -------
+    LambdaChoice
+    """
     if not len(candidates): raise ValueError("candidates is empty: give some λ, such as 0.01 and 0.1")
     if draws < 2: raise ValueError(f"draws is a number of simulated samples, at least 2, not {draws!r}")
     rng = np.random.default_rng(seed)
@@ -228,7 +403,20 @@ def score_choice(
     repetitions: Sequence[int],
     seed: int,
 ) -> list[dict]: # a row each
-    "The chosen λ, the paper's and the best in hindsight, on several problems."
+    """The chosen λ, the paper's and the best in hindsight, on several problems.
+
+    Parameters
+    ----------
+    task : dict
+        n_interventions, rows
+    repetitions : Sequence[int]
+    seed : int
+
+    Returns
+    -------
+    list[dict]
+        a row each
+    """
     found = []
     for repetition in repetitions:
         problem = draw_problem("alarm", **task, repetition=repetition, seed=seed)
@@ -248,7 +436,21 @@ def run_choice(
     repetitions: int | None = None, # None: 20, and 1 if quick
     **how: object, # out, n_jobs, progress, command of `run_cells`
 ) -> pd.DataFrame:
-    "`choose_lambda` against hindsight."
+    """`choose_lambda` against hindsight.
+
+    Parameters
+    ----------
+    quick : bool, default False
+    seed : int, default 0
+    repetitions : int | None, default None
+        None: 20, and 1 if quick
+    **how : object
+        out, n_jobs, progress, command of `run_cells`
+
+    Returns
+    -------
+    pd.DataFrame
+    """
     sizes = dict(n_interventions=[5], rows=[1_000]) if quick else dict(n_interventions=[5, 17, 68], rows=[1_000, 10_000, 100_000])
     cells = grid(**sizes, repetition=range(repetitions or (1 if quick else 20)))
     values = ["chosen", "best", "mae_chosen", "mae_paper", "mae_best", "mae_pilot"]
@@ -256,14 +458,33 @@ def run_choice(
 
 # %% ../../nbs/08-experiments/tuning.ipynb #compare-choice
 def compare_choice(results: pd.DataFrame) -> pd.DataFrame: # index n_interventions, rows
-    "Mean MAE, and its ratio to hindsight's, of the chosen λ and of the paper's; the posterior's own error beside them."
+    """Mean MAE, and its ratio to hindsight's, of the chosen λ and of the paper's; the posterior's own error beside them.
+
+    Parameters
+    ----------
+    results : pd.DataFrame
+
+    Returns
+    -------
+    pd.DataFrame
+        index n_interventions, rows
+    """
     ratios = results.assign(chosen_ratio=results.mae_chosen / results.mae_best, paper_ratio=results.mae_paper / results.mae_best)
     columns = ["mae_best", "mae_chosen", "mae_paper", "mae_pilot", "chosen_ratio", "paper_ratio"]
     return ratios.groupby(["n_interventions", "rows"])[columns].mean()
 
 
 def draw_choice(results: pd.DataFrame) -> "Figure":
-    "Every problem once: the price of the paper's λ against the price of the chosen one."
+    """Every problem once: the price of the paper's λ against the price of the chosen one.
+
+    Parameters
+    ----------
+    results : pd.DataFrame
+
+    Returns
+    -------
+    Figure
+    """
     numbers = sorted(results.n_interventions.unique())
     figure, (ax,) = new_figure(5.2, 4.4)
     for n, colour, marker in zip(numbers, ("#0072B2", "#E69F00", "#009E73"), "o^D"):

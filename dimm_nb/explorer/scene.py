@@ -22,8 +22,7 @@ from ..solvers.conic import objective
 from ..solvers.dimm import DimmResult, program_of, solve_dimm
 from ..solvers.em import fit_em
 from ..solvers.exact import solve_exact
-from ..network.axis import Marginals
-from ..mixture.mixture import Mixture, mixture_marginals, random_mixture, sample_mixture
+from ..mixture.mixture import Marginals, Mixture, mixture_marginals, random_mixture, sample_mixture
 from ..network.network import CausalNetwork, load_network, packaged_files
 from ..network.oracle import Oracle
 
@@ -40,7 +39,27 @@ STARTS = 60  # of SLSQP, as in the paper
 
 @dataclass(frozen=True)
 class Settings:
-    "Where the explorer's controls stand."
+    """Where the explorer's controls stand.
+
+    Attributes
+    ----------
+    network : str | CausalNetwork, default "alarm"
+        a packaged name, or a network itself
+    n_interventions : int, default 17
+        N_ivn
+    base_weight : float, default 0.2
+        π_φ
+    rows : float, default 10_000
+        N; inf for the exact marginals
+    lam : float, default 0.1
+        λ
+    eps : float, default 1e-5
+        ε
+    solver : str, default "conic"
+        a value of SOLVERS
+    seed : int, default 0
+        of the mixture, its rows, and a solver's random choices
+    """
     network: str | CausalNetwork = "alarm" # a packaged name, or a network itself
     n_interventions: int = 17 # N_ivn
     base_weight: float = 0.2 # π_φ
@@ -55,7 +74,20 @@ def depends(
     *fields: str, # of `Settings`: those that make a difference
     size: int = 16, # answers to remember
 ) -> Callable: # a decorator for functions of one `Settings`
-    "Work a step out once for each value of these settings, whatever the others are."
+    """Work a step out once for each value of these settings, whatever the others are.
+
+    Parameters
+    ----------
+    *fields : str
+        of `Settings`: those that make a difference
+    size : int, default 16
+        answers to remember
+
+    Returns
+    -------
+    Callable
+        a decorator for functions of one `Settings`
+    """
     def decorate(step: Callable) -> Callable:
         remembered = lru_cache(size)(step)
         return wraps(step)(lambda s: remembered(Settings(**{field: getattr(s, field) for field in fields})))
@@ -63,7 +95,13 @@ def depends(
 
 # %% ../../nbs/09-explorer/scene.ipynb #setting-error
 class SettingError(ValueError):
-    "A setting that cannot be: `.control` is the field of `Settings` to mend."
+    """A setting that cannot be: `.control` is the field of `Settings` to mend.
+
+    Parameters
+    ----------
+    control : str
+    message : object
+    """
     def __init__(self, control: str, message: object) -> None:
         super().__init__(str(message))
         self.control = control
@@ -71,7 +109,16 @@ class SettingError(ValueError):
 
 @depends("network", size=4)
 def world(s: Settings) -> tuple[CausalNetwork, Oracle]:
-    "The network and what every intervention does to it; raises SettingError for one that is unknown or too large."
+    """The network and what every intervention does to it; raises SettingError for one that is unknown or too large.
+
+    Parameters
+    ----------
+    s : Settings
+
+    Returns
+    -------
+    tuple[CausalNetwork, Oracle]
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # rounded CPT rows in published files: chapter network
@@ -84,24 +131,62 @@ def world(s: Settings) -> tuple[CausalNetwork, Oracle]:
 # %% ../../nbs/09-explorer/scene.ipynb #draw
 @depends("network", "n_interventions", "base_weight", "seed")
 def true_mixture(s: Settings) -> Mixture:
-    "The mixture of section 5.1 that the settings ask for."
+    """The mixture of section 5.1 that the settings ask for.
+
+    Parameters
+    ----------
+    s : Settings
+
+    Returns
+    -------
+    Mixture
+    """
     return random_mixture(world(s)[0], s.n_interventions, s.base_weight, s.seed)
 
 
 def drawn_rows(s: Settings) -> np.ndarray: # (rows, n_nodes) codes
-    "Joint samples of the mixture, which only EM may see."
+    """Joint samples of the mixture, which only EM may see.
+
+    Parameters
+    ----------
+    s : Settings
+
+    Returns
+    -------
+    np.ndarray
+        (rows, n_nodes) codes
+    """
     return sample_mixture(world(s)[0], true_mixture(s), int(s.rows), np.random.default_rng([s.seed, 1]))[0]
 
 
 @depends("network", "n_interventions", "base_weight", "rows", "seed", size=64)
 def aggregates(s: Settings) -> Marginals:
-    "What an analyst sees of N rows; the exact marginals for inf."
+    """What an analyst sees of N rows; the exact marginals for inf.
+
+    Parameters
+    ----------
+    s : Settings
+
+    Returns
+    -------
+    Marginals
+    """
     net, oracle = world(s)
     return mixture_marginals(oracle, true_mixture(s)) if s.rows == np.inf else Marginals.from_codes(net, drawn_rows(s))
 
 # %% ../../nbs/09-explorer/scene.ipynb #checked
 def checked(s: Settings) -> Settings:
-    "The settings themselves; raises SettingError that names the control to mend."
+    """The settings themselves; raises SettingError that names the control to mend.
+
+    Parameters
+    ----------
+    s : Settings
+
+    Returns
+    -------
+    Settings
+        %% ../../nbs/09-explorer/scene.ipynb #checked
+    """
     net, _ = world(s)
     most = len(net.index) - len(net.names)
     whole = lambda value, low, high: low <= value <= high and value % 1 == 0
@@ -121,7 +206,17 @@ def checked(s: Settings) -> Settings:
 
 # %% ../../nbs/09-explorer/scene.ipynb #steps
 def descents(s: Settings) -> Iterator[tuple[int, int, pd.Series | None]]: # done, of how many, (C,) shares at the end
-    "SLSQP, one start after the other."
+    """SLSQP, one start after the other.
+
+    Parameters
+    ----------
+    s : Settings
+
+    Returns
+    -------
+    Iterator[tuple[int, int, pd.Series | None]]
+        done, of how many, (C,) shares at the end
+    """
     oracle, seen, rng, best = world(s)[1], aggregates(s), np.random.default_rng(s.seed), None
     for k in range(STARTS):
         end = solve_dimm(oracle, seen, s.lam, s.eps, "slsqp", n_starts=1, seed=rng)
@@ -131,12 +226,31 @@ def descents(s: Settings) -> Iterator[tuple[int, int, pd.Series | None]]: # done
 
 @depends("network", "n_interventions", "base_weight", "rows", "lam", "eps", "seed", size=256)
 def cone(s: Settings) -> DimmResult:
-    "The certified optimum of OPT(ε)."
+    """The certified optimum of OPT(ε).
+
+    Parameters
+    ----------
+    s : Settings
+
+    Returns
+    -------
+    DimmResult
+    """
     return solve_dimm(world(s)[1], aggregates(s), s.lam, s.eps)
 
 
 def steps(s: Settings) -> Iterator[tuple[int, int, pd.Series | None]]: # done, of how many, (C,) shares at the end
-    "Any solver, step by step; the last step brings the shares."
+    """Any solver, step by step; the last step brings the shares.
+
+    Parameters
+    ----------
+    s : Settings
+
+    Returns
+    -------
+    Iterator[tuple[int, int, pd.Series | None]]
+        done, of how many, (C,) shares at the end
+    """
     if s.solver == "slsqp":
         yield from descents(s)
         return
@@ -151,7 +265,13 @@ def steps(s: Settings) -> Iterator[tuple[int, int, pd.Series | None]]: # done, o
 
 # %% ../../nbs/09-explorer/scene.ipynb #work-code
 def work(s: Settings, pipe: Connection) -> None:
-    "In the other process: send every step of a solver, then close."
+    """In the other process: send every step of a solver, then close.
+
+    Parameters
+    ----------
+    s : Settings
+    pipe : Connection
+    """
     with pipe:
         try:
             for step in steps(s): pipe.send(step)
@@ -160,7 +280,22 @@ def work(s: Settings, pipe: Connection) -> None:
 # %% ../../nbs/09-explorer/scene.ipynb #scene-class
 @dataclass(frozen=True, eq=False)
 class Scene:
-    "What the explorer shows for some settings."
+    """What the explorer shows for some settings.
+
+    Attributes
+    ----------
+    settings : Settings
+    truth : pd.Series
+        (C,) Π
+    estimate : pd.Series
+        (C,) Π̂; the exact solver's raw point may have negative shares
+    scores : pd.Series
+        MSE, MAE, MABRE, Δ
+    objective : float
+        of the estimate
+    bound : float
+        no feasible shares have an objective below it
+    """
     settings: Settings
     truth: pd.Series # (C,) Π
     estimate: pd.Series # (C,) Π̂; the exact solver's raw point may have negative shares
@@ -173,7 +308,18 @@ def judged(
     s: Settings,
     shares: pd.Series, # (C,) what the solver found
 ) -> Scene:
-    "The metrics of section 5.1, the objective, and its bound."
+    """The metrics of section 5.1, the objective, and its bound.
+
+    Parameters
+    ----------
+    s : Settings
+    shares : pd.Series
+        (C,) what the solver found
+
+    Returns
+    -------
+    Scene
+    """
     truth = true_mixture(s).weights
     shares = shares.reindex(truth.index)
     program, error = program_of(world(s)[1], aggregates(s), s.lam), (truth - shares).to_numpy()
@@ -184,7 +330,16 @@ def judged(
 
 @lru_cache(256)
 def look(s: Settings) -> Scene:
-    "The scene for some settings, however long it takes; raises SettingError."
+    """The scene for some settings, however long it takes; raises SettingError.
+
+    Parameters
+    ----------
+    s : Settings
+
+    Returns
+    -------
+    Scene
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the page says what is not unique or not proven by its numbers
         *_, (_, _, shares) = steps(checked(s))
@@ -196,14 +351,31 @@ SHOWN = 36 # interventions in the picture
 
 
 def spines_off(ax) -> None:
-    "House style: no box around a picture."
+    """House style: no box around a picture.
+
+    Parameters
+    ----------
+    ax
+    """
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(axis="y", color="0.92")
     ax.set_axisbelow(True)
 
 
 def stems(ax, x: np.ndarray, shares: np.ndarray, low: float, high: float, colour: str, face: str, label: str) -> None:
-    "One family of stems; what is out of sight becomes a triangle at the edge."
+    """One family of stems; what is out of sight becomes a triangle at the edge.
+
+    Parameters
+    ----------
+    ax
+    x : np.ndarray
+    shares : np.ndarray
+    low : float
+    high : float
+    colour : str
+    face : str
+    label : str
+    """
     inside = (shares >= low) & (shares <= high)
     ax.vlines(x, 0, np.clip(shares, low, high), color=colour, lw=1.6)
     ax.scatter(x[inside], shares[inside], s=22, facecolor=face, edgecolor=colour, zorder=3, label=label)
@@ -212,7 +384,16 @@ def stems(ax, x: np.ndarray, shares: np.ndarray, low: float, high: float, colour
 
 
 def draw_stems(scene: Scene) -> "Figure":
-    "True and recovered shares, sorted by the true one; of interventions with small shares only the largest."
+    """True and recovered shares, sorted by the true one; of interventions with small shares only the largest.
+
+    Parameters
+    ----------
+    scene : Scene
+
+    Returns
+    -------
+    Figure
+    """
     from matplotlib.figure import Figure
 
     table = pd.DataFrame({"true": scene.truth, "found": scene.estimate})
@@ -235,7 +416,17 @@ def draw_stems(scene: Scene) -> "Figure":
 
 # %% ../../nbs/09-explorer/scene.ipynb #draw-curve
 def curve(s: Settings) -> Iterator[tuple[int, float]]: # rows, MAE
-    "MAE against N for a quick solver, stop by stop."
+    """MAE against N for a quick solver, stop by stop.
+
+    Parameters
+    ----------
+    s : Settings
+
+    Returns
+    -------
+    Iterator[tuple[int, float]]
+        rows, MAE
+    """
     for rows in GRID: yield rows, float(look(replace(s, rows=rows)).scores["MAE"])
 
 
@@ -244,7 +435,20 @@ def draw_curve(
     points: Mapping[float, float], # rows -> MAE; of the curve, as far as it is known
     label: str = "", # whose curve it is
 ) -> "Figure":
-    "MAE against the number of rows, with the present point on it."
+    """MAE against the number of rows, with the present point on it.
+
+    Parameters
+    ----------
+    scene : Scene
+    points : Mapping[float, float]
+        rows -> MAE; of the curve, as far as it is known
+    label : str, default ""
+        whose curve it is
+
+    Returns
+    -------
+    Figure
+    """
     from matplotlib.figure import Figure
 
     fig = Figure(figsize=(4.6, 3.6))

@@ -20,8 +20,7 @@ from ..mixture.aggregates import count_categories
 from ..solvers.dimm import solve_dimm
 from ..solvers.em import fit_em
 from .learning import Knowledge
-from ..network.axis import Marginals
-from ..mixture.mixture import Mixture, mae, mse
+from ..mixture.mixture import Marginals, Mixture, mae, mse
 from ..network.network import CausalNetwork
 from ..network.oracle import Oracle
 from ..posterior.posterior import fit_posterior
@@ -33,7 +32,20 @@ def biggest_shifts(
     after: Marginals,  # of the same categories
     n: int = 10,
 ) -> pd.DataFrame:  # n rows, columns before, after, change; labelled node, state
-    "The categories whose shares moved most."
+    """The categories whose shares moved most.
+
+    Parameters
+    ----------
+    before : Marginals
+    after : Marginals
+        of the same categories
+    n : int, default 10
+
+    Returns
+    -------
+    pd.DataFrame
+        n rows, columns before, after, change; labelled node, state
+    """
     table = pd.DataFrame({"before": before.p, "after": pd.Series(after.p, after.index).reindex(before.index).to_numpy()}, before.index)
     table["change"] = table.after - table.before
     return table.loc[table.change.abs().nlargest(n).index]
@@ -48,7 +60,19 @@ def agreement(
     estimate: Mixture,  # over the same interventions
     threshold: float = THRESHOLD,
 ) -> pd.Series:
-    "Section 5.4's measures of one answer beside another; raises ValueError for different interventions."
+    """Section 5.4's measures of one answer beside another; raises ValueError for different interventions.
+
+    Parameters
+    ----------
+    reference : Mixture
+    estimate : Mixture
+        over the same interventions
+    threshold : float, default THRESHOLD
+
+    Returns
+    -------
+    pd.Series
+    """
     errors = {"MSE": mse(reference, estimate), "MAE": mae(reference, estimate)}  # these check the labels
     there, here = reference.weights >= threshold, estimate.weights.reindex(reference.weights.index) >= threshold
     return pd.Series({"accuracy": float((there == here).mean()), **errors, "found": int(here.sum()), "right": int((there & here).sum()),
@@ -69,7 +93,21 @@ def answers(
     methods: Sequence[str] = ("dimm", "posterior", "em"),
     seed: int = 0,
 ) -> dict[str, tuple[object, float]]:  # method -> its result, seconds
-    "Every method's answer to one period; raises ValueError for an unknown method or rows that do not fit."
+    """Every method's answer to one period; raises ValueError for an unknown method or rows that do not fit.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    frame : pd.DataFrame
+        joint rows of the deviating period; only EM sees more than their counts
+    methods : Sequence[str], default ("dimm", "posterior", "em")
+    seed : int, default 0
+
+    Returns
+    -------
+    dict[str, tuple[object, float]]
+        method -> its result, seconds
+    """
     for name in methods:
         if name not in METHODS:
             raise ValueError(f"there is no method {name!r}: choose from {', '.join(METHODS)}")
@@ -90,7 +128,23 @@ def evaluate(
     methods: Sequence[str] = ("dimm", "posterior", "em"),
     seed: int = 0,
 ) -> pd.DataFrame:  # a row for each network, m, method and reference
-    "Section 5.4's table for each network and number of hits, against the truth and against EM."
+    """Section 5.4's table for each network and number of hits, against the truth and against EM.
+
+    Parameters
+    ----------
+    shop : Shop
+    networks : Mapping[str, CausalNetwork]
+        what to call it -> the true network, a learned one
+    rows : Sequence[int]
+        m: how many of the deviating period's hits
+    methods : Sequence[str], default ("dimm", "posterior", "em")
+    seed : int, default 0
+
+    Returns
+    -------
+    pd.DataFrame
+        a row for each network, m, method and reference
+    """
     out = []
     for called, net in networks.items():
         for m in rows:
@@ -106,7 +160,18 @@ def corner(
     net: CausalNetwork,
     names: Sequence[str],  # nodes, with all their causes
 ) -> CausalNetwork:
-    "The network over some of its nodes; raises ValueError if a cause of one of them is left out."
+    """The network over some of its nodes; raises ValueError if a cause of one of them is left out.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    names : Sequence[str]
+        nodes, with all their causes
+
+    Returns
+    -------
+    CausalNetwork
+    """
     at = [net.position(name) for name in names]
     for name, j in zip(names, at):
         for p in net.parents[j]:
@@ -126,13 +191,28 @@ SHOPPERS = Knowledge(
 
 
 def shoppers_file() -> Path | None:
-    "Where the table of online shoppers lies: in DIMM_SHOPPERS, or in ../shared/data beside the project; None if in neither."
+    """Where the table of online shoppers lies: in DIMM_SHOPPERS, or in ../shared/data beside the project; None if in neither.
+
+    Returns
+    -------
+    Path | None
+    """
     places = [os.environ.get("DIMM_SHOPPERS", ""), *(Path(up) / "shared/data/online_shoppers_intention.csv" for up in ("..", "../.."))]
     return next((Path(place) for place in places if place and Path(place).is_file()), None)
 
 
 def read_shoppers(path: str | Path) -> pd.DataFrame:  # a row a visit; Month and the features of SHOPPERS
-    "UCI's table of online shoppers, under either form of its headers; raises ValueError for another file."
+    """UCI's table of online shoppers, under either form of its headers; raises ValueError for another file.
+
+    Parameters
+    ----------
+    path : str | Path
+
+    Returns
+    -------
+    pd.DataFrame
+        a row a visit; Month and the features of SHOPPERS
+    """
     table = pd.read_csv(path).rename(columns=lambda name: name.split(" ")[0])
     features = [name for tier in SHOPPERS.tiers for name in tier]
     if missing := [name for name in ("Month", *features) if name not in table.columns]:
@@ -144,7 +224,19 @@ def variation(
     seen: Marginals,
     p: np.ndarray,  # (S,) probabilities
 ) -> tuple[float, float]:  # mean total variation over the features; what sampling alone would give
-    "How far counts are from probabilities."
+    """How far counts are from probabilities.
+
+    Parameters
+    ----------
+    seen : Marginals
+    p : np.ndarray
+        (S,) probabilities
+
+    Returns
+    -------
+    tuple[float, float]
+        mean total variation over the features; what sampling alone would give
+    """
     node = pd.factorize(seen.index.get_level_values(0))[0]
     chance = np.sqrt(2 * p * (1 - p) / (np.pi * seen.n[node]))  # E|p̂ − p|
     return tuple(float(np.bincount(node, np.abs(gap)).mean() / 2) for gap in (seen.p - p, chance))

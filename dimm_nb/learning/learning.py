@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from ..mixture.aggregates import MISSING, OTHER, bin_labels, binned, check_columns, fetched, open_table, sql_text, text_of, unreadable
-from ..network.axis import suggestion, topological_order
-from ..network.network import CausalNetwork
+from ..network.checks import topological_order
+from ..network.network import CausalNetwork, suggestion
 from ..network.oracle import Oracle, descendants
 
 # %% ../../nbs/06-learning/learning.ipynb #typing-imports
@@ -28,7 +28,23 @@ if TYPE_CHECKING:
 # %% ../../nbs/06-learning/learning.ipynb #knowledge
 @dataclass(frozen=True)
 class Knowledge:
-    "What is known before any data: an order in tiers, edges, bounds; and how columns become categories."
+    """What is known before any data: an order in tiers, edges, bounds; and how columns become categories.
+
+    Attributes
+    ----------
+    tiers : Sequence[Sequence[str]], default ()
+        causes first; columns in no tier may depend on any
+    required : Sequence[Sequence[str]], default ()
+        edges, cause first
+    forbidden : Sequence[Sequence[str]], default ()
+    max_parents : int, default 3
+    cuts : Mapping[str, Sequence[float]], default field(default_factory=dict)
+        numeric column -> where to cut it
+    keep : Mapping[str, int], default field(default_factory=dict)
+        column -> how many values to keep; the others become (other)
+    leave_out : Sequence[str], default ()
+        columns that are no features, such as identifiers
+    """
 
     tiers: Sequence[Sequence[str]] = ()  # causes first; columns in no tier may depend on any
     required: Sequence[Sequence[str]] = ()  # edges, cause first
@@ -51,7 +67,16 @@ class Knowledge:
 
 
 def read_knowledge(path: str | Path) -> Knowledge:
-    "Knowledge from a YAML file; raises ValueError that names the file and what it holds too much, OSError if it cannot be opened."
+    """Knowledge from a YAML file; raises ValueError that names the file and what it holds too much, OSError if it cannot be opened.
+
+    Parameters
+    ----------
+    path : str | Path
+
+    Returns
+    -------
+    Knowledge
+    """
     import yaml
 
     try:
@@ -71,7 +96,13 @@ def read_knowledge(path: str | Path) -> Knowledge:
 
 # %% ../../nbs/06-learning/learning.ipynb #check-knowledge
 def check_knowledge(knowledge: Knowledge, columns: Sequence[str]) -> None:
-    "Raises ValueError for names that are no column, and for required edges that contradict the rest or make a cycle."
+    """Raises ValueError for names that are no column, and for required edges that contradict the rest or make a cycle.
+
+    Parameters
+    ----------
+    knowledge : Knowledge
+    columns : Sequence[str]
+    """
     named = {"the tiers name": [*itertools.chain(*knowledge.tiers)], "the edges name": [*itertools.chain(*knowledge.required, *knowledge.forbidden)]}
     for who, names in named.items():
         for name in names:
@@ -88,7 +119,17 @@ def check_knowledge(knowledge: Knowledge, columns: Sequence[str]) -> None:
 
 
 def forbidden_edges(knowledge: Knowledge, columns: Sequence[str]) -> set[tuple[str, str]]:
-    "Every edge that the tiers or the list of forbidden edges rule out."
+    """Every edge that the tiers or the list of forbidden edges rule out.
+
+    Parameters
+    ----------
+    knowledge : Knowledge
+    columns : Sequence[str]
+
+    Returns
+    -------
+    set[tuple[str, str]]
+    """
     tier = {name: t for t, names in enumerate(knowledge.tiers) for name in names}
     backwards = {(a, b) for a in columns for b in columns if a in tier and b in tier and tier[a] > tier[b]}
     return backwards | {tuple(edge) for edge in knowledge.forbidden}
@@ -98,7 +139,18 @@ MOST_STATES = 1000
 
 
 def text_columns(table: "pd.DataFrame | ir.Table | str | Path", columns: Sequence[str] | None, leave_out: Sequence[str]) -> pd.DataFrame:
-    "The columns as they are in a DataFrame, or as text from elsewhere; all of them if None, but those to leave out."
+    """The columns as they are in a DataFrame, or as text from elsewhere; all of them if None, but those to leave out.
+
+    Parameters
+    ----------
+    table : pd.DataFrame | ir.Table | str | Path
+    columns : Sequence[str] | None
+    leave_out : Sequence[str]
+
+    Returns
+    -------
+    pd.DataFrame
+    """
     import duckdb
 
     try:
@@ -111,7 +163,20 @@ def text_columns(table: "pd.DataFrame | ir.Table | str | Path", columns: Sequenc
 
 # %% ../../nbs/06-learning/learning.ipynb #categorize
 def categories(values: pd.Series, cuts: Sequence[float] | None, keep: int | None, other: bool) -> pd.Series:
-    "One column as a categorical; raises ValueError if it has one value, or thousands."
+    """One column as a categorical; raises ValueError if it has one value, or thousands.
+
+    Parameters
+    ----------
+    values : pd.Series
+    cuts : Sequence[float] | None
+    keep : int | None
+    other : bool
+
+    Returns
+    -------
+    pd.Series
+        %% ../../nbs/06-learning/learning.ipynb #categorize
+    """
     if cuts is not None:
         values = binned(values, np.asarray(cuts, dtype=float))
     counts = values.value_counts(dropna=False)
@@ -136,7 +201,24 @@ def categorize(
     columns: Sequence[str] | None = None,  # which; all if None
     other: bool = False,  # whether every feature gets a state (other), for values that are yet to come
 ) -> pd.DataFrame:  # a categorical column a feature
-    "A table as features; raises ValueError for a column with one value or thousands, and for cuts of columns that are not there."
+    """A table as features; raises ValueError for a column with one value or thousands, and for cuts of columns that are not there.
+
+    Parameters
+    ----------
+    table : pd.DataFrame | ir.Table | str | Path
+        joint rows
+    knowledge : Knowledge, default Knowledge()
+        its cuts and keep
+    columns : Sequence[str] | None, default None
+        which; all if None
+    other : bool, default False
+        whether every feature gets a state (other), for values that are yet to come
+
+    Returns
+    -------
+    pd.DataFrame
+        a categorical column a feature
+    """
     frame = text_columns(table, columns, knowledge.leave_out)
     for name in (*knowledge.cuts, *knowledge.keep):
         if name not in frame.columns:
@@ -152,7 +234,22 @@ def learn_structure(
     rows: int = 100_000,  # how many rows to search with, drawn at random if there are more
     seed: int = 0,
 ) -> list[tuple[str, str]]:  # edges, cause first
-    "The graph of highest BIC that hill climbing finds within what is known; raises ValueError for knowledge that does not fit."
+    """The graph of highest BIC that hill climbing finds within what is known; raises ValueError for knowledge that does not fit.
+
+    Parameters
+    ----------
+    frame : pd.DataFrame
+        a categorical column a feature
+    knowledge : Knowledge, default Knowledge()
+    rows : int, default 100_000
+        how many rows to search with, drawn at random if there are more
+    seed : int, default 0
+
+    Returns
+    -------
+    list[tuple[str, str]]
+        edges, cause first
+    """
     check_knowledge(knowledge, list(frame.columns))
     from pgmpy.causal_discovery import ExpertKnowledge, HillClimbSearch
 
@@ -169,7 +266,21 @@ def fit_tables(
     edges: Sequence[tuple[str, str]],  # cause first
     smoothing: float = 10.0,  # α, in hits
 ) -> CausalNetwork:
-    "Tables for a graph; raises ValueError for edges between what are no columns, a cycle, or smoothing of 0."
+    """Tables for a graph; raises ValueError for edges between what are no columns, a cycle, or smoothing of 0.
+
+    Parameters
+    ----------
+    frame : pd.DataFrame
+        a categorical column a feature
+    edges : Sequence[tuple[str, str]]
+        cause first
+    smoothing : float, default 10.0
+        α, in hits
+
+    Returns
+    -------
+    CausalNetwork
+    """
     if not smoothing > 0:
         raise ValueError(f"smoothing is a number of hits above 0, not {smoothing}: at 0, what never occurred would be impossible")
     check_knowledge(Knowledge(required=edges, max_parents=len(frame.columns)), list(frame.columns))
@@ -201,7 +312,31 @@ def learn_network(
     edges: Sequence[tuple[str, str]] | None = None,  # a graph that is known, cause first; None: search for one
     say: Callable[[str], object] = lambda line: None,  # told of each step
 ) -> CausalNetwork:
-    "A causal network from a stable period and prior knowledge (section 4.2); raises ValueError for a table or knowledge that does not fit."
+    """A causal network from a stable period and prior knowledge (section 4.2); raises ValueError for a table or knowledge that does not fit.
+
+    Parameters
+    ----------
+    table : pd.DataFrame | ir.Table | str | Path
+        the stable period, a row a hit
+    knowledge : Knowledge, default Knowledge()
+    columns : Sequence[str] | None, default None
+        which; all if None
+    smoothing : float, default 10.0
+        hits
+    other : bool, default False
+        whether every feature gets a state (other), for values that are yet to come
+    rows : int, default 100_000
+        how many rows to search the graph with; the tables take all
+    seed : int, default 0
+    edges : Sequence[tuple[str, str]] | None, default None
+        a graph that is known, cause first; None: search for one
+    say : Callable[[str], object], default lambda line: None
+        told of each step
+
+    Returns
+    -------
+    CausalNetwork
+    """
     say("reading the table")
     frame = categorize(table, knowledge, columns, other)
     if edges is None:
@@ -212,12 +347,33 @@ def learn_network(
 
 # %% ../../nbs/06-learning/learning.ipynb #recovery
 def edges_of(net: CausalNetwork) -> set[tuple[str, str]]:  # cause first
-    "The network's edges by name."
+    """The network's edges by name.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+
+    Returns
+    -------
+    set[tuple[str, str]]
+        cause first
+    """
     return {(net.names[p], name) for name, parents in zip(net.names, net.parents) for p in parents}
 
 
 def do_variation(truth: Oracle, learned: Oracle) -> tuple[np.ndarray, np.ndarray]:  # (C, n) total variation of each, and of ignoring the effect
-    "How far marginals under each intervention are off, a node a column; states that were not learned have probability 0."
+    """How far marginals under each intervention are off, a node a column; states that were not learned have probability 0.
+
+    Parameters
+    ----------
+    truth : Oracle
+    learned : Oracle
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        (C, n) total variation of each, and of ignoring the effect
+    """
     axis = pd.DataFrame(learned.do, learned.interventions, learned.index)
     do = axis.reindex(index=truth.interventions, columns=truth.index, fill_value=0.0).to_numpy()
     starts = [s.start for s in truth.slices]
@@ -225,7 +381,17 @@ def do_variation(truth: Oracle, learned: Oracle) -> tuple[np.ndarray, np.ndarray
 
 
 def recovery(truth: CausalNetwork, learned: CausalNetwork) -> pd.Series:
-    "Edges, orientation, and total variation of marginals under do(), of a learned network beside the true one."
+    """Edges, orientation, and total variation of marginals under do(), of a learned network beside the true one.
+
+    Parameters
+    ----------
+    truth : CausalNetwork
+    learned : CausalNetwork
+
+    Returns
+    -------
+    pd.Series
+    """
     if set(truth.names) != set(learned.names):
         raise ValueError("the two networks have different nodes: compare networks over the same features")
     real, found = edges_of(truth), edges_of(learned)

@@ -21,7 +21,25 @@ from ..network.network import CausalNetwork
 # %% ../../nbs/06-learning/shop.ipynb #feature
 @dataclass(frozen=True)
 class Feature:
-    "One column of the click-stream, as it is written down."
+    """One column of the click-stream, as it is written down.
+
+    Attributes
+    ----------
+    name : str
+    head : tuple[str, ...]
+        named states, most frequent first
+    parents : tuple[str, ...], default ()
+    size : int, default 0
+        number of states, with the tail; 0: the head is all there is
+    tail : str, default ""
+        how the tail is named: a pattern with {k}
+    s : float, default 1.1
+        how fast the weights fall
+    sigma : float, default 0.5
+        how strongly causes tilt what no preference names
+    prefers : Mapping[str, Mapping[str, Mapping[str, float]]], default field(default_factory=dict)
+        parent -> its state -> state -> factor
+    """
 
     name: str
     head: tuple[str, ...]  # named states, most frequent first
@@ -34,17 +52,42 @@ class Feature:
 
     @property
     def states(self) -> tuple[str, ...]:
-        "The head, then the numbered tail."
+        """The head, then the numbered tail.
+
+        Returns
+        -------
+        tuple[str, ...]
+        """
         return self.head + tuple(self.tail.format(k=k) for k in range(1, self.size - len(self.head) + 1))
 
 # %% ../../nbs/06-learning/shop.ipynb #words
 def words(text: str) -> tuple[str, ...]:
-    "A list of names, written with commas."
+    """A list of names, written with commas.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    tuple[str, ...]
+        %% ../../nbs/06-learning/shop.ipynb #words
+    """
     return tuple(word.strip() for word in text.split(","))
 
 
 def likes(text: str) -> dict[str, dict[str, float]]:  # parent's state -> state -> factor
-    "Preferences, one a line: `parent's state: state factor, state factor, …`; raises ValueError for another form."
+    """Preferences, one a line: `parent's state: state factor, state factor, …`; raises ValueError for another form.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    dict[str, dict[str, float]]
+        parent's state -> state -> factor
+    """
     out = {}
     for line in text.strip().splitlines():
         cause, colon, effects = line.strip().partition(": ")
@@ -226,7 +269,20 @@ def feature_cpt(
     parents: Sequence[Feature],
     seed: Sequence[int],  # of this feature's random factors
 ) -> np.ndarray:  # shape (*parents' sizes, own size)
-    "P(x_j | pa_j) from the feature's tail, preferences and random factors; raises ValueError for a preference about an unknown state."
+    """P(x_j | pa_j) from the feature's tail, preferences and random factors; raises ValueError for a preference about an unknown state.
+
+    Parameters
+    ----------
+    feature : Feature
+    parents : Sequence[Feature]
+    seed : Sequence[int]
+        of this feature's random factors
+
+    Returns
+    -------
+    np.ndarray
+        shape (*parents' sizes, own size)
+    """
     rng, states = np.random.default_rng(seed), feature.states
     log_weight = -feature.s * np.log(np.arange(1, len(states) + 1))
     for axis, parent in enumerate(parents):
@@ -243,7 +299,12 @@ def feature_cpt(
 
 @cache
 def shop_network() -> CausalNetwork:
-    "The shop's causal network: 32 nodes, 1122 categories."
+    """The shop's causal network: 32 nodes, 1122 categories.
+
+    Returns
+    -------
+    CausalNetwork
+    """
     by_name = {feature.name: feature for feature in FEATURES}
     place = {name: j for j, name in enumerate(by_name)}
     cpts = [feature_cpt(f, [by_name[p] for p in f.parents], [2020, place[f.name]]) for f in FEATURES]
@@ -266,7 +327,12 @@ BASE_WEIGHT, LARGEST = 0.16, 0.16  # π_φ and the largest share, as in section 
 
 @cache
 def shop_truth() -> Mixture:
-    "The deviating period's mixture: 54 interventions over the network's categories."
+    """The deviating period's mixture: 54 interventions over the network's categories.
+
+    Returns
+    -------
+    Mixture
+    """
     net = shop_network()
     forced = [[(node, state) for node, states in event.items() for state in words(states)] for event in STORY.values()]
     turns = [event[k] for k in range(max(map(len, forced))) for event in forced if k < len(event)]  # the events take turns
@@ -278,14 +344,31 @@ def shop_truth() -> Mixture:
 
 
 def story_events() -> pd.Series:  # (54,) event, labelled node, state
-    "Which event each intervention belongs to."
+    """Which event each intervention belongs to.
+
+    Returns
+    -------
+    pd.Series
+        (54,) event, labelled node, state
+    """
     pairs = {(node, state): event for event, forced in STORY.items() for node, states in forced.items() for state in words(states)}
     return pd.Series(pairs, name="event").rename_axis(["node", "state"])
 
 # %% ../../nbs/06-learning/shop.ipynb #simulate-shop
 @dataclass(frozen=True, eq=False, repr=False)
 class Shop:
-    "Two periods of a click-stream, and what is behind them."
+    """Two periods of a click-stream, and what is behind them.
+
+    Attributes
+    ----------
+    network : CausalNetwork
+        how the features depend on each other while nobody interferes
+    stable : pd.DataFrame
+        a row a hit, a categorical column a feature
+    deviating : pd.DataFrame
+    truth : Mixture
+        shares of the interventions in the deviating period
+    """
 
     network: CausalNetwork  # how the features depend on each other while nobody interferes
     stable: pd.DataFrame  # a row a hit, a categorical column a feature
@@ -300,7 +383,18 @@ def simulate_shop(
     rows: int = 100_000,  # hits in each period
     seed: int | np.random.Generator = 0,
 ) -> Shop:
-    "A synthetic click-stream with a known truth (sections 4.2 and 5.4); raises ValueError for fewer rows than one."
+    """A synthetic click-stream with a known truth (sections 4.2 and 5.4); raises ValueError for fewer rows than one.
+
+    Parameters
+    ----------
+    rows : int, default 100_000
+        hits in each period
+    seed : int | np.random.Generator, default 0
+
+    Returns
+    -------
+    Shop
+    """
     if not isinstance(rows, (int, np.integer)) or rows < 1:
         raise ValueError(f"rows is the number of hits in each period, a whole number from 1 up, not {rows!r}")
     rng = np.random.default_rng(seed)

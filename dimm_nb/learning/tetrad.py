@@ -12,12 +12,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..network.axis import check_labels, suggestion, topological_order
+from ..network.checks import check_labels, topological_order
+from ..network.network import suggestion
 
 # %% ../../nbs/06-learning/tetrad.ipynb #graph
 @dataclass(frozen=True)
 class TetradGraph:
-    "A graph as Tetrad saves it: each edge with its two end marks."
+    """A graph as Tetrad saves it: each edge with its two end marks.
+
+    Attributes
+    ----------
+    nodes : tuple[str, ...]
+    edges : tuple[tuple[str, str, str], ...]
+        (one end, marks such as "-->" or "o->", other end)
+    """
 
     nodes: tuple[str, ...]
     edges: tuple[tuple[str, str, str], ...]  # (one end, marks such as "-->" or "o->", other end)
@@ -36,7 +44,16 @@ class TetradGraph:
                 raise ValueError(f"there are two edges between {a!r} and {b!r}: keep one")
 
     def directed(self, tiers: Sequence[Sequence[str]] = ()) -> list[tuple[str, str]]:
-        "Its edges, cause first; those without a direction get it from the tiers. Raises ValueError where that does not settle all, or makes a cycle."
+        """Its edges, cause first; those without a direction get it from the tiers. Raises ValueError where that does not settle all, or makes a cycle.
+
+        Parameters
+        ----------
+        tiers : Sequence[Sequence[str]], default ()
+
+        Returns
+        -------
+        list[tuple[str, str]]
+        """
         tier = {name: t for t, names in enumerate(tiers) for name in names}
         out, unsettled = [], []
         for a, marks, b in self.edges:
@@ -57,7 +74,17 @@ EDGE = re.compile(r"\s*(?:\d+\.\s+)?(?P<a>.+?)\s+(?P<marks>[<o-]-[>o-])\s+(?P<b>
 
 
 def parse_text(text: str, source: str = "the text") -> TetradGraph:
-    "A graph from Tetrad's text; raises ValueError that names the line."
+    """A graph from Tetrad's text; raises ValueError that names the line.
+
+    Parameters
+    ----------
+    text : str
+    source : str, default "the text"
+
+    Returns
+    -------
+    TetradGraph
+    """
     lines = text.splitlines()
     sections = {line.strip().lower().rstrip(":"): k for k, line in enumerate(lines) if line.strip().lower().rstrip(":") in ("graph nodes", "graph edges")}
     if "graph nodes" not in sections or "graph edges" not in sections:
@@ -78,7 +105,17 @@ def parse_text(text: str, source: str = "the text") -> TetradGraph:
 
 
 def edge_end(text: str, nodes: Sequence[str]) -> str:
-    "The node that a line ends with: the longest name it begins with, as attributes may follow."
+    """The node that a line ends with: the longest name it begins with, as attributes may follow.
+
+    Parameters
+    ----------
+    text : str
+    nodes : Sequence[str]
+
+    Returns
+    -------
+    str
+    """
     fits = [name for name in nodes if text == name or re.match(re.escape(name) + r"[\s;\[(]", text)]
     return max(fits, key=len) if fits else text
 
@@ -87,7 +124,16 @@ MARKS = {0: "-", 1: ">", 2: "o", "TAIL": "-", "ARROW": ">", "CIRCLE": "o"}
 
 
 def end_mark(point: object) -> str:
-    "A mark from an end point; raises ValueError for what is none."
+    """A mark from an end point; raises ValueError for what is none.
+
+    Parameters
+    ----------
+    point : object
+
+    Returns
+    -------
+    str
+    """
     key = point.get("ordinal", point.get("name")) if isinstance(point, Mapping) else point
     key = key.upper() if isinstance(key, str) else key
     if key not in MARKS or isinstance(key, bool):
@@ -96,7 +142,17 @@ def end_mark(point: object) -> str:
 
 
 def parse_json(text: str, source: str = "the text") -> TetradGraph:
-    "A graph from Tetrad's JSON; raises ValueError that says what is missing."
+    """A graph from Tetrad's JSON; raises ValueError that says what is missing.
+
+    Parameters
+    ----------
+    text : str
+    source : str, default "the text"
+
+    Returns
+    -------
+    TetradGraph
+    """
     try:
         content = json.loads(text)
         graph = content.get("graph", content)
@@ -113,7 +169,16 @@ def parse_json(text: str, source: str = "the text") -> TetradGraph:
 
 
 def read_tetrad(path: str | Path) -> TetradGraph:
-    "A graph that Tetrad saved, as text or as JSON; raises ValueError that names the file, OSError if it cannot be opened."
+    """A graph that Tetrad saved, as text or as JSON; raises ValueError that names the file, OSError if it cannot be opened.
+
+    Parameters
+    ----------
+    path : str | Path
+
+    Returns
+    -------
+    TetradGraph
+    """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

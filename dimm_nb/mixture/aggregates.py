@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..network.axis import MOST, Marginals, suggestion
-from ..network.network import CausalNetwork
+from .mixture import MOST, Marginals
+from ..network.network import CausalNetwork, suggestion
 
 # %% ../../nbs/03-mixture/aggregates.ipynb #typing-imports
 if TYPE_CHECKING:
@@ -40,7 +40,20 @@ def place_value(
     states: Mapping[str, str],  # what a value may be -> the state it stands for; see `known_values`
     value: str | None,  # as text; None is a null
 ) -> tuple[str | None, str]:  # the state, None if it has none; and the rule
-    "The state of one value, by the rules above."
+    """The state of one value, by the rules above.
+
+    Parameters
+    ----------
+    states : Mapping[str, str]
+        what a value may be -> the state it stands for; see `known_values`
+    value : str | None
+        as text; None is a null
+
+    Returns
+    -------
+    tuple[str | None, str]
+        the state, None if it has none; and the rule
+    """
     if value in states:
         return states[value], "state"
     if value is None or value.strip().lower() in NOTHING:
@@ -49,7 +62,16 @@ def place_value(
 
 
 def known_values(states: Sequence[str]) -> dict[str, str]:
-    "The values that are states: these themselves, and True and False where the states say so in another case."
+    """The values that are states: these themselves, and True and False where the states say so in another case.
+
+    Parameters
+    ----------
+    states : Sequence[str]
+
+    Returns
+    -------
+    dict[str, str]
+    """
     lower = {state.lower(): state for state in states}
     yes_no = {value: lower[value.lower()] for value in ("True", "False") if value.lower() in lower}
     return yes_no | {state: state for state in states}
@@ -58,7 +80,18 @@ def known_values(states: Sequence[str]) -> dict[str, str]:
 def bin_labels(
     cuts: Sequence[float],  # ascending, at least one
 ) -> list[str]:  # one more than cuts
-    "Names of the intervals between cuts; raises ValueError unless the cuts are finite and ascend."
+    """Names of the intervals between cuts; raises ValueError unless the cuts are finite and ascend.
+
+    Parameters
+    ----------
+    cuts : Sequence[float]
+        ascending, at least one
+
+    Returns
+    -------
+    list[str]
+        one more than cuts
+    """
     cuts = [float(c) for c in cuts]
     if not cuts or not np.isfinite(cuts).all() or any(b <= a for a, b in zip(cuts, cuts[1:])):
         raise ValueError(f"cuts are finite numbers that ascend, at least one; not {cuts}")
@@ -67,7 +100,17 @@ def bin_labels(
 
 
 def cut_points(states: Sequence[str]) -> np.ndarray | None:  # None if the states are no intervals
-    "The cuts that the names of states tell: what `bin_labels` made of them."
+    """The cuts that the names of states tell: what `bin_labels` made of them.
+
+    Parameters
+    ----------
+    states : Sequence[str]
+
+    Returns
+    -------
+    np.ndarray | None
+        None if the states are no intervals
+    """
     found = [re.fullmatch(r">=(-?\d+\.?\d*)|-?\d+\.?\d*\.\.(-?\d+\.?\d*)|<(-?\d+\.?\d*)", state) for state in states if state not in (MISSING, OTHER)]
     if len(found) < 2 or not all(found):
         return None
@@ -77,14 +120,35 @@ def cut_points(states: Sequence[str]) -> np.ndarray | None:  # None if the state
 
 
 def binned(values: pd.Series, cuts: np.ndarray) -> pd.Series:  # text; what is no number stays as it is, nan becomes None
-    "Numbers replaced by the names of their intervals."
+    """Numbers replaced by the names of their intervals.
+
+    Parameters
+    ----------
+    values : pd.Series
+    cuts : np.ndarray
+
+    Returns
+    -------
+    pd.Series
+        text; what is no number stays as it is, nan becomes None
+    """
     number = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float)
     names = np.array(bin_labels(cuts), dtype=object)[np.searchsorted(cuts, number, side="right").clip(max=len(cuts))]
     return pd.Series(np.where(np.isnan(number), values.astype(object).where(values.notna(), None), names), values.index, dtype=object)
 
 # %% ../../nbs/03-mixture/aggregates.ipynb #frame-counts
 def text_of(values: pd.Index) -> list[str | None]:
-    "Values as text: nulls None, whole floats without their `.0`."
+    """Values as text: nulls None, whole floats without their `.0`.
+
+    Parameters
+    ----------
+    values : pd.Index
+
+    Returns
+    -------
+    list[str | None]
+        %% ../../nbs/03-mixture/aggregates.ipynb #frame-counts
+    """
     floats = values.dtype.kind == "f"
     return [None if pd.isna(v) else str(int(v)) if floats and float(v).is_integer() and abs(v) < MOST else str(v) for v in values]
 
@@ -93,7 +157,15 @@ def check_columns(
     names: Sequence[str],  # the network's
     columns: Sequence,  # the table's
 ) -> None:
-    "Every node is a column, once; raises ValueError."
+    """Every node is a column, once; raises ValueError.
+
+    Parameters
+    ----------
+    names : Sequence[str]
+        the network's
+    columns : Sequence
+        the table's
+    """
     columns = list(columns)
     for name in names:
         if (times := columns.count(name)) != 1:
@@ -102,7 +174,18 @@ def check_columns(
 
 
 def frame_values(frame: pd.DataFrame, net: CausalNetwork) -> pd.DataFrame:  # columns node, value, count, kinds
-    "How often each value occurs in each of the network's columns."
+    """How often each value occurs in each of the network's columns.
+
+    Parameters
+    ----------
+    frame : pd.DataFrame
+    net : CausalNetwork
+
+    Returns
+    -------
+    pd.DataFrame
+        columns node, value, count, kinds
+    """
     check_columns(net.names, frame.columns)
     parts = []
     for node, states in zip(net.names, net.states):
@@ -115,7 +198,17 @@ def frame_values(frame: pd.DataFrame, net: CausalNetwork) -> pd.DataFrame:  # co
 
 # %% ../../nbs/03-mixture/aggregates.ipynb #sql-text
 def sql_text(value: "ir.Value") -> "ir.StringValue":
-    "A column's value as text, by the same rules as `text_of`."
+    """A column's value as text, by the same rules as `text_of`.
+
+    Parameters
+    ----------
+    value : ir.Value
+
+    Returns
+    -------
+    ir.StringValue
+        %% ../../nbs/03-mixture/aggregates.ipynb #sql-text
+    """
     import ibis
 
     kind = value.type()
@@ -129,7 +222,17 @@ def sql_text(value: "ir.Value") -> "ir.StringValue":
 
 
 def sql_binned(column: "ir.Value", cuts: np.ndarray) -> "ir.StringValue":
-    "Numbers replaced by the names of their intervals, as `binned` does."
+    """Numbers replaced by the names of their intervals, as `binned` does.
+
+    Parameters
+    ----------
+    column : ir.Value
+    cuts : np.ndarray
+
+    Returns
+    -------
+    ir.StringValue
+    """
     import ibis
 
     number = column.try_cast("float64") if column.type().is_string() else column.cast("float64")
@@ -139,7 +242,18 @@ def sql_binned(column: "ir.Value", cuts: np.ndarray) -> "ir.StringValue":
 
 # %% ../../nbs/03-mixture/aggregates.ipynb #sql-values
 def sql_values(table: "ir.Table", net: CausalNetwork) -> "ir.Table":  # columns position, value, count, kinds, known
-    "The query: a union of one group-by a column; then what is no state is added up."
+    """The query: a union of one group-by a column; then what is no state is added up.
+
+    Parameters
+    ----------
+    table : ir.Table
+    net : CausalNetwork
+
+    Returns
+    -------
+    ir.Table
+        columns position, value, count, kinds, known
+    """
     import ibis
 
     parts, known = [], []
@@ -158,20 +272,45 @@ def sql_values(table: "ir.Table", net: CausalNetwork) -> "ir.Table":  # columns 
 # %% ../../nbs/03-mixture/aggregates.ipynb #table-values
 @contextmanager
 def unbothered() -> Iterator[None]:
-    "Without what ibis makes pandas 3 and DuckDB 2 say of their own future."
+    """Without what ibis makes pandas 3 and DuckDB 2 say of their own future.
+
+    Returns
+    -------
+    Iterator[None]
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*(infer_string|fetch_arrow_table)")
         yield
 
 
 def fetched(query: "ir.Table") -> pd.DataFrame:
-    "A query's rows."
+    """A query's rows.
+
+    Parameters
+    ----------
+    query : ir.Table
+
+    Returns
+    -------
+    pd.DataFrame
+    """
     with unbothered():
         return query.to_pandas()
 
 
 def table_values(table: "ir.Table", net: CausalNetwork) -> pd.DataFrame:  # columns node, value, count, kinds
-    "How often each value occurs in each of the network's columns, counted where the table is."
+    """How often each value occurs in each of the network's columns, counted where the table is.
+
+    Parameters
+    ----------
+    table : ir.Table
+    net : CausalNetwork
+
+    Returns
+    -------
+    pd.DataFrame
+        columns node, value, count, kinds
+    """
     check_columns(net.names, table.columns)
     found = fetched(sql_values(table, net)).sort_values(["position", "known", "value"], ascending=[True, False, True], kind="stable")
     value = [None if pd.isna(v) else v for v in found.value]
@@ -182,7 +321,16 @@ KINDS = {".parquet": "Parquet", ".csv": "CSV", ".tsv": "CSV", ".txt": "CSV", ".d
 
 
 def file_kind(path: Path) -> str:
-    "Parquet, CSV or database, by the file's name; raises ValueError for others, FileNotFoundError if it is not there."
+    """Parquet, CSV or database, by the file's name; raises ValueError for others, FileNotFoundError if it is not there.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    str
+    """
     if not path.exists():
         raise FileNotFoundError(2, "there is no such file", str(path))
     if path.is_dir():
@@ -197,12 +345,29 @@ def file_kind(path: Path) -> str:
 
 # %% ../../nbs/03-mixture/aggregates.ipynb #damaged
 def unreadable(path: Path, kind: str, error: Exception) -> ValueError:
-    "What to say of a file that DuckDB cannot read."
+    """What to say of a file that DuckDB cannot read.
+
+    Parameters
+    ----------
+    path : Path
+    kind : str
+    error : Exception
+
+    Returns
+    -------
+    ValueError
+        %% ../../nbs/03-mixture/aggregates.ipynb #damaged
+    """
     return ValueError(f"{path} cannot be read as {kind}: is it whole? ({' '.join(str(error).split())[:160]})")
 
 
 def check_header(path: Path) -> None:
-    "Raises ValueError for a CSV file that names a column twice: DuckDB would rename the second."
+    """Raises ValueError for a CSV file that names a column twice: DuckDB would rename the second.
+
+    Parameters
+    ----------
+    path : Path
+    """
     if path.name.endswith(".gz"):
         return
     try:
@@ -220,7 +385,19 @@ def open_table(
     path: str | Path,  # a Parquet, CSV or DuckDB file; or a folder of Parquet files
     name: str | None = None,  # which table of a database; not needed if it has one
 ) -> "ir.Table":
-    "A file as an ibis table on DuckDB; raises ValueError if it is damaged, OSError if it cannot be opened."
+    """A file as an ibis table on DuckDB; raises ValueError if it is damaged, OSError if it cannot be opened.
+
+    Parameters
+    ----------
+    path : str | Path
+        a Parquet, CSV or DuckDB file; or a folder of Parquet files
+    name : str | None, default None
+        which table of a database; not needed if it has one
+
+    Returns
+    -------
+    ir.Table
+    """
     import duckdb
     import ibis
 
@@ -241,7 +418,18 @@ def open_table(
 
 
 def database_table(connection: object, path: Path, name: str | None) -> "ir.Table":
-    "A table of a database; raises ValueError if it is not said which."
+    """A table of a database; raises ValueError if it is not said which.
+
+    Parameters
+    ----------
+    connection : object
+    path : Path
+    name : str | None
+
+    Returns
+    -------
+    ir.Table
+    """
     listed = connection.raw_sql("SELECT table_name FROM information_schema.tables ORDER BY table_name").fetchall()
     tables = [row[0] for row in listed]
     if name is None and len(tables) != 1:
@@ -255,7 +443,19 @@ def tally(
     net: CausalNetwork,
     values: pd.DataFrame,  # columns node, value (text or None), count, and kinds: how many values a row stands for
 ) -> pd.DataFrame:  # columns node, value, state, rule, count, kinds
-    "Where every value goes; raises ValueError for a feature none of whose values is a state."
+    """Where every value goes; raises ValueError for a feature none of whose values is a state.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    values : pd.DataFrame
+        columns node, value (text or None), count, and kinds: how many values a row stands for
+
+    Returns
+    -------
+    pd.DataFrame
+        columns node, value, state, rule, count, kinds
+    """
     known = {node: known_values(states) for node, states in zip(net.names, net.states)}
     cuts = {node: cut_points(states) for node, states in zip(net.names, net.states)}
     out = []
@@ -273,7 +473,17 @@ def tally(
 
 
 def left_over(found: pd.DataFrame) -> list[str]:  # a line for each feature and rule
-    "What the rules did with values that are no states, in words."
+    """What the rules did with values that are no states, in words.
+
+    Parameters
+    ----------
+    found : pd.DataFrame
+
+    Returns
+    -------
+    list[str]
+        a line for each feature and rule
+    """
     lines, totals = [], found.groupby("node", sort=False)["count"].sum()
     for (node, rule), group in found[found.rule != "state"].groupby(["node", "rule"], sort=False):
         rows, kinds, example = group["count"].sum(), group.kinds.sum(), group.value.iloc[group["count"].argmax()]
@@ -285,7 +495,17 @@ def left_over(found: pd.DataFrame) -> list[str]:  # a line for each feature and 
 
 
 def tallied_marginals(net: CausalNetwork, found: pd.DataFrame) -> Marginals:
-    "The counts of a tally; warns of all that is not a state."
+    """The counts of a tally; warns of all that is not a state.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    found : pd.DataFrame
+
+    Returns
+    -------
+    Marginals
+    """
     for line in left_over(found):
         warnings.warn(line, stacklevel=3)
     counts = found.dropna(subset="state").groupby(["node", "state"])["count"].sum().reindex(net.index, fill_value=0).to_numpy(dtype=float)
@@ -298,7 +518,20 @@ def count_values(
     net: CausalNetwork,
     name: str | None = None,  # which table of a database file
 ) -> pd.DataFrame:  # columns node, value, state, rule, count, kinds
-    "The tally of a table: where every value of every feature goes; raises ValueError for a table that does not fit."
+    """The tally of a table: where every value of every feature goes; raises ValueError for a table that does not fit.
+
+    Parameters
+    ----------
+    table : pd.DataFrame | ir.Table | str | Path
+    net : CausalNetwork
+    name : str | None, default None
+        which table of a database file
+
+    Returns
+    -------
+    pd.DataFrame
+        columns node, value, state, rule, count, kinds
+    """
     if isinstance(table, pd.DataFrame):
         return tally(net, frame_values(table, net))
     if not isinstance(table, (str, Path)):
@@ -318,7 +551,20 @@ def count_categories(
     net: CausalNetwork,
     name: str | None = None,  # which table of a database file
 ) -> Marginals:
-    "How often each category occurs, each feature by itself; warns of values that are no states, raises ValueError for a table that does not fit."
+    """How often each category occurs, each feature by itself; warns of values that are no states, raises ValueError for a table that does not fit.
+
+    Parameters
+    ----------
+    table : pd.DataFrame | ir.Table | str | Path
+        joint rows: a DataFrame, an ibis table, a Parquet, CSV or DuckDB file
+    net : CausalNetwork
+    name : str | None, default None
+        which table of a database file
+
+    Returns
+    -------
+    Marginals
+    """
     return tallied_marginals(net, count_values(table, net, name))
 
 # %% ../../nbs/03-mixture/aggregates.ipynb #report-lines
@@ -326,7 +572,18 @@ COLUMNS = {"feature": ("feature", "node", "dimension"), "value": ("value", "stat
 
 
 def report_lines(path: Path, wanted: Sequence[str]) -> list[list[str]]:  # the wanted cells of each line, and where it stands
-    "The columns of a CSV report by their usual names; raises ValueError with file and line."
+    """The columns of a CSV report by their usual names; raises ValueError with file and line.
+
+    Parameters
+    ----------
+    path : Path
+    wanted : Sequence[str]
+
+    Returns
+    -------
+    list[list[str]]
+        the wanted cells of each line, and where it stands
+    """
     with open(path, encoding="utf-8-sig", newline="") as file:
         lines = csv.reader(file, strict=True)
         try:
@@ -349,14 +606,35 @@ def report_lines(path: Path, wanted: Sequence[str]) -> list[list[str]]:  # the w
 
 # %% ../../nbs/03-mixture/aggregates.ipynb #report
 def report_count(text: str, where: str) -> int:
-    "A count as it stands in a report; raises ValueError that says where."
+    """A count as it stands in a report; raises ValueError that says where.
+
+    Parameters
+    ----------
+    text : str
+    where : str
+
+    Returns
+    -------
+    int
+        %% ../../nbs/03-mixture/aggregates.ipynb #report
+    """
     if not re.fullmatch(r"\d{1,16}(\.0+)?", text.strip()):
         raise ValueError(f"{where}: a count is a whole number without separators, not {text!r}")
     return int(float(text))
 
 
 def read_report(path: str | Path) -> pd.DataFrame:  # columns node, value, count, kinds
-    "One long CSV, or a folder of one CSV a feature; raises ValueError that names file and line."
+    """One long CSV, or a folder of one CSV a feature; raises ValueError that names file and line.
+
+    Parameters
+    ----------
+    path : str | Path
+
+    Returns
+    -------
+    pd.DataFrame
+        columns node, value, count, kinds
+    """
     path = Path(path)
     if path.is_dir():
         lines = [[file.stem, *line] for file in sorted(path.glob("*.csv")) for line in report_lines(file, ("value", "count"))]
@@ -373,7 +651,13 @@ def read_report(path: str | Path) -> pd.DataFrame:  # columns node, value, count
 
 # %% ../../nbs/03-mixture/aggregates.ipynb #count-report
 def check_totals(values: pd.DataFrame, net: CausalNetwork) -> None:
-    "Raises ValueError for a line that is the sum of the feature's other lines."
+    """Raises ValueError for a line that is the sum of the feature's other lines.
+
+    Parameters
+    ----------
+    values : pd.DataFrame
+    net : CausalNetwork
+    """
     for (node, value), count in values.set_index(["node", "value"])["count"].items():
         if value.strip().lower() in ("total", "totals", "grand total", "all") and value not in net.states[net.position(node)]:
             raise ValueError(f"feature {node!r}: the line {value!r} with {count:,} looks like the sum of the others: take it out of the report")
@@ -383,7 +667,18 @@ def count_report(
     path: str | Path,  # a CSV with the columns feature, value, count; or a folder of CSV files with value, count
     net: CausalNetwork,
 ) -> Marginals:
-    "Marginals from exported reports; warns of unequal totals and of values that are no states, raises ValueError for what does not fit."
+    """Marginals from exported reports; warns of unequal totals and of values that are no states, raises ValueError for what does not fit.
+
+    Parameters
+    ----------
+    path : str | Path
+        a CSV with the columns feature, value, count; or a folder of CSV files with value, count
+    net : CausalNetwork
+
+    Returns
+    -------
+    Marginals
+    """
     values = read_report(path)
     values = values[values.node.isin(net.names)]  # other features' reports may lie beside ours
     for node in net.names:

@@ -25,9 +25,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..network.axis import Counts, Marginals, suggestion
-from .mixture import FORMULA
-from ..network.network import CausalNetwork, load_network, packaged_files
+from .mixture import FORMULA, Counts, Marginals
+from ..network.network import CausalNetwork, load_network, packaged_files, suggestion
 
 # %% ../../nbs/03-mixture/reading.ipynb #typing-imports
 if TYPE_CHECKING:
@@ -40,7 +39,17 @@ NetworkLike = "CausalNetwork | DiscreteBayesianNetwork | str | os.PathLike"
 def as_network(
     net: NetworkLike,  # a network, pgmpy's model of one, the path of a BIF file, or a packaged name
 ) -> CausalNetwork:
-    "The network that is meant; raises ValueError for what is none, OSError for an unreadable file."
+    """The network that is meant; raises ValueError for what is none, OSError for an unreadable file.
+
+    Parameters
+    ----------
+    net : NetworkLike
+        a network, pgmpy's model of one, the path of a BIF file, or a packaged name
+
+    Returns
+    -------
+    CausalNetwork
+    """
     if isinstance(net, CausalNetwork):
         return net
     if hasattr(net, "get_cpds"):
@@ -56,21 +65,53 @@ Known = dict[str | tuple[str], str]
 
 
 def squeezed(label: object) -> str:  # without case, white space in single blanks
-    "What is left of a label once its typography is gone."
+    """What is left of a label once its typography is gone.
+
+    Parameters
+    ----------
+    label : object
+
+    Returns
+    -------
+    str
+        without case, white space in single blanks
+    """
     return " ".join(str(label).split()).casefold()
 
 
 def same_label(
     known: Sequence[str],  # how the network writes them
 ) -> Known:  # known labels, and squeezed ones as (key,), -> the known one; a key that two share is left out
-    "Where to look a written label up: as it stands, then squeezed."
+    """Where to look a written label up: as it stands, then squeezed.
+
+    Parameters
+    ----------
+    known : Sequence[str]
+        how the network writes them
+
+    Returns
+    -------
+    Known
+        known labels, and squeezed ones as (key,), -> the known one; a key that two share is left out
+    """
     keys = [squeezed(label) for label in known]
     times = Counter(keys)
     return {(key,): label for key, label in zip(keys, known) if times[key] == 1} | {label: label for label in known}
 
 
 def look_up(known: Known, label: object) -> str | None:  # the network's label, None if there is none
-    "The known label that is meant."
+    """The known label that is meant.
+
+    Parameters
+    ----------
+    known : Known
+    label : object
+
+    Returns
+    -------
+    str | None
+        the network's label, None if there is none
+    """
     return known.get(str(label), known.get((squeezed(label),)))
 
 # %% ../../nbs/03-mixture/reading.ipynb #read-number
@@ -82,7 +123,18 @@ UNCLEAR = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 def read_number(
     text: object,  # a cell: a number, or its text
 ) -> tuple[float, bool]:  # the number (nan if it is none), and whether it carries a percent sign
-    "A number as people write it; raises ValueError where it could mean two things."
+    """A number as people write it; raises ValueError where it could mean two things.
+
+    Parameters
+    ----------
+    text : object
+        a cell: a number, or its text
+
+    Returns
+    -------
+    tuple[float, bool]
+        the number (nan if it is none), and whether it carries a percent sign
+    """
     if not isinstance(text, str):
         return (float(text) if isinstance(text, (Real, Decimal)) and not isinstance(text, (bool, np.bool_)) else np.nan), False
     plain = text.strip()
@@ -106,7 +158,19 @@ def long_columns(
     header: Iterable[object],
     where: str,  # for messages
 ) -> list[int]:  # positions of node, state and count
-    "Which columns of a long table hold what; raises ValueError if one is missing or there twice."
+    """Which columns of a long table hold what; raises ValueError if one is missing or there twice.
+
+    Parameters
+    ----------
+    header : Iterable[object]
+    where : str
+        for messages
+
+    Returns
+    -------
+    list[int]
+        positions of node, state and count
+    """
     names, out = [squeezed(name) for name in header], []
     for wanted, others in COLUMNS.items():
         name = next((name for name in others if name in names), None)
@@ -123,7 +187,17 @@ Cell = tuple[str, object, object, object]  # where it stands; node, state, count
 def file_cells(
     path: str | os.PathLike,  # CSV in long form
 ) -> Iterator[Cell]:
-    "The cells of a file, line after line; raises ValueError that names the line, OSError if it cannot be opened."
+    """The cells of a file, line after line; raises ValueError that names the line, OSError if it cannot be opened.
+
+    Parameters
+    ----------
+    path : str | os.PathLike
+        CSV in long form
+
+    Returns
+    -------
+    Iterator[Cell]
+    """
     with open(path, encoding="utf-8-sig", newline="") as file:
         lines = csv.reader(file, strict=True)
         try:
@@ -144,7 +218,17 @@ def file_cells(
 def object_cells(
     counts: Counts,  # long table, labelled Series, or {node: {state: count}}
 ) -> Iterator[Cell]:
-    "The cells of a table in memory; raises ValueError for another form."
+    """The cells of a table in memory; raises ValueError for another form.
+
+    Parameters
+    ----------
+    counts : Counts
+        long table, labelled Series, or {node: {state: count}}
+
+    Returns
+    -------
+    Iterator[Cell]
+    """
     if isinstance(counts, pd.DataFrame):
         at = long_columns(counts.columns, "counts")
         yield from ((f"counts row {row}", *cells) for row, cells in enumerate(zip(*(counts.iloc[:, k] for k in at))))
@@ -162,12 +246,32 @@ ENOUGH = 5  # problems that a message names; reading stops there
 
 
 def shorten(label: object, most: int = 60) -> str:
-    "A label that fits a message."
+    """A label that fits a message.
+
+    Parameters
+    ----------
+    label : object
+    most : int, default 60
+
+    Returns
+    -------
+    str
+    """
     return str(label) if len(str(label)) <= most else str(label)[:most] + "…"
 
 
 def hint(label: object, known: Sequence[str]) -> str:
-    "What to add to a message about an unknown label: the nearest known one, whatever its case; or the first few."
+    """What to add to a message about an unknown label: the nearest known one, whatever its case; or the first few.
+
+    Parameters
+    ----------
+    label : object
+    known : Sequence[str]
+
+    Returns
+    -------
+    str
+    """
     keys = {squeezed(name): name for name in known}
     close = get_close_matches(squeezed(shorten(label)), keys, 1, 0.5)
     return f"; did you mean {keys[close[0]]!r}?" if close else suggestion(shorten(label), known)
@@ -177,7 +281,18 @@ def place_cells(
     net: CausalNetwork,
     cells: Iterable[Cell],
 ) -> tuple[np.ndarray, bool, dict[str, str], str]:  # (S,) numbers, nan where there was none; any percent sign; labels read as others; the first fraction
-    "The numbers on the category axis; raises ValueError that names what is unknown, said twice, or no number."
+    """The numbers on the category axis; raises ValueError that names what is unknown, said twice, or no number.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    cells : Iterable[Cell]
+
+    Returns
+    -------
+    tuple[np.ndarray, bool, dict[str, str], str]
+        (S,) numbers, nan where there was none; any percent sign; labels read as others; the first fraction
+    """
     nodes, states = same_label(net.names), [same_label(states) for states in net.states]
     numbers, percent, renamed, unknown, fraction = np.full(len(net.index), np.nan), False, {}, [], ""
     for where, node, state, count in cells:
@@ -219,7 +334,17 @@ Totals = float | Mapping[str, float]  # rows behind each node: one number, or on
 
 
 def rounding_step(shares: np.ndarray) -> float:  # all of a report's, from 0 to 1
-    "The step to which a report is rounded; 0 beyond nine digits."
+    """The step to which a report is rounded; 0 beyond nine digits.
+
+    Parameters
+    ----------
+    shares : np.ndarray
+
+    Returns
+    -------
+    float
+        all of a report's, from 0 to 1
+    """
     digits = next((d for d in range(10) if np.allclose(shares, np.round(shares, d), rtol=0, atol=1e-12)), None)
     return 0.0 if digits is None else 10.0**-digits
 
@@ -229,7 +354,20 @@ def from_percentages(
     numbers: np.ndarray,  # (S,) percentages or shares
     totals: Totals,
 ) -> tuple[Marginals, list[str]]:  # n is lowered by what rounding costs; notes
-    "Marginals of percentages; raises ValueError for a node whose total is missing or that do not sum to 100 %."
+    """Marginals of percentages; raises ValueError for a node whose total is missing or that do not sum to 100 %.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    numbers : np.ndarray
+        (S,) percentages or shares
+    totals : Totals
+
+    Returns
+    -------
+    tuple[Marginals, list[str]]
+        n is lowered by what rounding costs; notes
+    """
     p, n = np.empty(len(numbers)), np.empty(len(net.names))
     for j, (name, s) in enumerate(zip(net.names, net.slices)):
         n[j] = _total(name, totals)
@@ -256,7 +394,19 @@ def read_cells(
     cells: Iterable[Cell],
     totals: Totals | None,  # None: the numbers are counts
 ) -> tuple[Marginals, list[str]]:
-    "A stream of cells as marginals, and notes; raises ValueError for what is missing, empty, or a percentage without totals."
+    """A stream of cells as marginals, and notes; raises ValueError for what is missing, empty, or a percentage without totals.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    cells : Iterable[Cell]
+    totals : Totals | None
+        None: the numbers are counts
+
+    Returns
+    -------
+    tuple[Marginals, list[str]]
+    """
     numbers, percent, renamed, fraction = place_cells(net, cells)
     sums = np.array([np.nansum(numbers[s]) for s in net.slices])
     if np.isnan(numbers).all() or not sums.any():
@@ -283,7 +433,19 @@ def read_rows(
     net: CausalNetwork,
     table: pd.DataFrame,  # a row a sample; a column a node, and others
 ) -> np.ndarray:  # (m, n_nodes) positions of states
-    "The rows of a table, labels looked up; raises ValueError that names row and node."
+    """The rows of a table, labels looked up; raises ValueError that names row and node.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    table : pd.DataFrame
+        a row a sample; a column a node, and others
+
+    Returns
+    -------
+    np.ndarray
+        (m, n_nodes) positions of states
+    """
     columns = {name: look_up(same_label(list(map(str, table.columns))), name) for name in net.names}
     out = {}
     for name, states in zip(net.names, net.states):
@@ -296,14 +458,33 @@ def read_rows(
 
 
 def is_rows(net: CausalNetwork, header: Iterable[object]) -> bool:
-    "Whether every node has a column."
+    """Whether every node has a column.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    header : Iterable[object]
+
+    Returns
+    -------
+    bool
+    """
     known = same_label(list(map(str, header)))
     return all(look_up(known, name) is not None for name in net.names)
 
 # %% ../../nbs/03-mixture/reading.ipynb #reading
 @dataclass(frozen=True, eq=False)
 class Reading:
-    "A period as it was read."
+    """A period as it was read.
+
+    Attributes
+    ----------
+    marginals : Marginals
+    notes : tuple[str, ...]
+        what had to be done to read it, in words
+    codes : np.ndarray | None, default None
+        (m, n_nodes) positions of states, if there were rows
+    """
 
     marginals: Marginals
     notes: tuple[str, ...]  # what had to be done to read it, in words
@@ -315,7 +496,20 @@ def read_period(
     counts: "Counts | Marginals | np.ndarray | str | os.PathLike",  # counts in any form, rows, or the path of a CSV file with either
     totals: Totals | None = None,  # rows behind each node, if the numbers are percentages or shares
 ) -> Reading:
-    "The marginals of a period; raises ValueError that says what cannot be read, where, and what to do, OSError for an unreadable file."
+    """The marginals of a period; raises ValueError that says what cannot be read, where, and what to do, OSError for an unreadable file.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    counts : Counts | Marginals | np.ndarray | str | os.PathLike
+        counts in any form, rows, or the path of a CSV file with either
+    totals : Totals | None, default None
+        rows behind each node, if the numbers are percentages or shares
+
+    Returns
+    -------
+    Reading
+    """
     if isinstance(counts, Marginals):
         if not counts.index.equals(net.index):
             raise ValueError("these marginals are of other categories than the network's: use one network for both")

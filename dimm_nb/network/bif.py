@@ -30,7 +30,19 @@ ROUNDING = 1e-4  # how far a published row may be from summing to 1
 
 
 class Tables(NamedTuple):
-    "A Bayesian network as plain tables."
+    """A Bayesian network as plain tables.
+
+    Attributes
+    ----------
+    names : tuple[str, ...]
+        the nodes, in the file's order
+    states : tuple[tuple[str, ...], ...]
+        states[j]: node j's K_j states
+    parents : tuple[tuple[int, ...], ...]
+        parents[j]: positions of node j's parents
+    cpts : tuple[np.ndarray, ...]
+        cpts[j]: shape (*[K_p for p in parents[j]], K_j)
+    """
 
     names: tuple[str, ...]  # the nodes, in the file's order
     states: tuple[tuple[str, ...], ...]  # states[j]: node j's K_j states
@@ -49,7 +61,17 @@ TOKEN = re.compile(r"""(?P<skip> \s+ | //[^\n]* | /\*.*?\*/ )
 
 
 class Token(NamedTuple):
-    "A piece of text that means something."
+    """A piece of text that means something.
+
+    Attributes
+    ----------
+    text : str
+        without quotes
+    start : int
+        position in the file
+    kind : str
+        "mark", "string", "word", "end", or "stray" for a character that starts no token
+    """
 
     text: str  # without quotes
     start: int  # position in the file
@@ -57,7 +79,16 @@ class Token(NamedTuple):
 
 
 def tokens(text: str) -> Iterator[Token]:
-    "The text's tokens, and an end mark last."
+    """The text's tokens, and an end mark last.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    Iterator[Token]
+    """
     at = 0
     while at < len(text):
         match = TOKEN.match(text, at)
@@ -71,7 +102,16 @@ def tokens(text: str) -> Iterator[Token]:
 
 
 def unquoted(text: str) -> str:
-    "What stands between the quotes; a backslash that escapes nothing is itself."
+    """What stands between the quotes; a backslash that escapes nothing is itself.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+    """
     try:
         return json.loads(text)
     except ValueError:
@@ -79,7 +119,13 @@ def unquoted(text: str) -> str:
 
 # %% ../../nbs/02-network/bif.ipynb #cursor
 class Cursor:
-    "A place among a text's tokens."
+    """A place among a text's tokens.
+
+    Parameters
+    ----------
+    text : str
+    source : str
+    """
 
     def __init__(self, text: str, source: str):
         self.text, self.source = text, source  # source: what to call the text in an error
@@ -88,37 +134,85 @@ class Cursor:
         self.room = MAX_ENTRIES  # for the tables still to come
 
     def fail(self, message: str, at: int | None = None) -> NoReturn:
-        "Raise BIFError for the place `at`, or for the token at hand."
+        """Raise BIFError for the place `at`, or for the token at hand.
+
+        Parameters
+        ----------
+        message : str
+        at : int | None, default None
+
+        Returns
+        -------
+        NoReturn
+        """
         at = self.token.start if at is None else at
         line, column = self.text.count("\n", 0, at) + 1, at - self.text.rfind("\n", 0, at)
         raise BIFError(f"{self.source}, line {line}, column {column}: {message}")
 
     def wants(self, expected: str) -> NoReturn:
-        "Raise BIFError: something else was expected here."
+        """Raise BIFError: something else was expected here.
+
+        Parameters
+        ----------
+        expected : str
+
+        Returns
+        -------
+        NoReturn
+        """
         found = self.token.text if self.token.kind == "end" else brief(self.token.text)
         self.fail(f"expected {expected}, found {found}")
 
     def step(self) -> Token:
-        "The token at hand; moves on, but never past the end."
+        """The token at hand; moves on, but never past the end.
+
+        Returns
+        -------
+        Token
+        """
         token = self.token
         self.token = next(self.rest, token)
         return token
 
     def sees(self, mark: str) -> bool:
-        "Whether this mark or keyword is next; if so, moves on."
+        """Whether this mark or keyword is next; if so, moves on.
+
+        Parameters
+        ----------
+        mark : str
+
+        Returns
+        -------
+        bool
+        """
         if self.token.text != mark or self.token.kind not in ("mark", "word"):
             return False
         self.step()
         return True
 
     def demand(self, mark: str) -> None:
-        "Move past this mark or keyword; raises BIFError if it is not there."
+        """Move past this mark or keyword; raises BIFError if it is not there.
+
+        Parameters
+        ----------
+        mark : str
+        """
         if not self.sees(mark):
             self.wants(repr(mark))
 
 # %% ../../nbs/02-network/bif.ipynb #brief
 def brief(text: str) -> str:
-    "A piece of a file as an error shows it: quoted, and not longer than a line."
+    """A piece of a file as an error shows it: quoted, and not longer than a line.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+        %% ../../nbs/02-network/bif.ipynb #brief
+    """
     return repr(text if len(text) <= 40 else text[:39] + "…")
 
 # %% ../../nbs/02-network/bif.ipynb #pieces
@@ -126,14 +220,36 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 def read_name(cursor: Cursor, what: str) -> Token:
-    "A word or a quoted string; raises BIFError."
+    """A word or a quoted string; raises BIFError.
+
+    Parameters
+    ----------
+    cursor : Cursor
+    what : str
+
+    Returns
+    -------
+    Token
+    """
     if cursor.token.kind not in ("word", "string") or not cursor.token.text.strip():
         cursor.wants(what)
     return cursor.step()
 
 
 def read_names(cursor: Cursor, what: str, close: str, most: int) -> list[Token]:
-    "Names with commas between, up to the closing mark; raises BIFError, also for more than `most`."
+    """Names with commas between, up to the closing mark; raises BIFError, also for more than `most`.
+
+    Parameters
+    ----------
+    cursor : Cursor
+    what : str
+    close : str
+    most : int
+
+    Returns
+    -------
+    list[Token]
+    """
     found = [read_name(cursor, what)]
     while not cursor.sees(close):
         cursor.demand(",")
@@ -144,7 +260,17 @@ def read_names(cursor: Cursor, what: str, close: str, most: int) -> list[Token]:
 
 
 def read_numbers(cursor: Cursor, count: int) -> list[float]:
-    "Exactly `count` probabilities with commas between, and a semicolon; raises BIFError."
+    """Exactly `count` probabilities with commas between, and a semicolon; raises BIFError.
+
+    Parameters
+    ----------
+    cursor : Cursor
+    count : int
+
+    Returns
+    -------
+    list[float]
+    """
     start, found = cursor.token.start, []
     while not cursor.sees(";"):
         if found:
@@ -163,7 +289,18 @@ def read_numbers(cursor: Cursor, count: int) -> list[float]:
 
 # %% ../../nbs/02-network/bif.ipynb #variable
 def read_states(cursor: Cursor, name: str) -> tuple[str, ...]:
-    "`discrete [ K ] { a, b, … };`; raises BIFError."
+    """`discrete [ K ] { a, b, … };`; raises BIFError.
+
+    Parameters
+    ----------
+    cursor : Cursor
+    name : str
+
+    Returns
+    -------
+    tuple[str, ...]
+        %% ../../nbs/02-network/bif.ipynb #variable
+    """
     cursor.demand("discrete")
     cursor.demand("[")
     size = read_name(cursor, "the number of states")
@@ -184,7 +321,17 @@ def read_states(cursor: Cursor, name: str) -> tuple[str, ...]:
 
 # %% ../../nbs/02-network/bif.ipynb #read-variable
 def skip_property(cursor: Cursor) -> bool:
-    "Skip a property, if one is next: nothing that a network needs stands there."
+    """Skip a property, if one is next: nothing that a network needs stands there.
+
+    Parameters
+    ----------
+    cursor : Cursor
+
+    Returns
+    -------
+    bool
+        %% ../../nbs/02-network/bif.ipynb #read-variable
+    """
     if not cursor.sees("property"):
         return False
     while not cursor.sees(";"):
@@ -195,7 +342,13 @@ def skip_property(cursor: Cursor) -> bool:
 
 
 def read_variable(cursor: Cursor, states: dict[str, tuple[str, ...]]) -> None:
-    "`NAME { type discrete [ K ] { a, b, … }; }`: adds to `states`; raises BIFError."
+    """`NAME { type discrete [ K ] { a, b, … }; }`: adds to `states`; raises BIFError.
+
+    Parameters
+    ----------
+    cursor : Cursor
+    states : dict[str, tuple[str, ...]]
+    """
     node, found = read_name(cursor, "a variable's name"), None
     if node.text in states:
         cursor.fail(f"variable {brief(node.text)} is declared twice", node.start)
@@ -213,7 +366,19 @@ def read_variable(cursor: Cursor, states: dict[str, tuple[str, ...]]) -> None:
 
 # %% ../../nbs/02-network/bif.ipynb #rows
 def read_distributions(cursor: Cursor, count: int, size: int) -> np.ndarray:  # (count, size)
-    "Rows that each sum to 1, the position in a row changing slowest; raises BIFError."
+    """Rows that each sum to 1, the position in a row changing slowest; raises BIFError.
+
+    Parameters
+    ----------
+    cursor : Cursor
+    count : int
+    size : int
+
+    Returns
+    -------
+    np.ndarray
+        (count, size)
+    """
     start = cursor.token.start
     rows = np.reshape(read_numbers(cursor, count * size), (size, count)).T
     off = np.abs(rows.sum(axis=1) - 1)
@@ -224,7 +389,17 @@ def read_distributions(cursor: Cursor, count: int, size: int) -> np.ndarray:  # 
 
 
 def row_number(cursor: Cursor, places: Sequence[dict[str, int]]) -> int:
-    "`(a, b)`: which row this is, the last parent's state changing fastest; raises BIFError."
+    """`(a, b)`: which row this is, the last parent's state changing fastest; raises BIFError.
+
+    Parameters
+    ----------
+    cursor : Cursor
+    places : Sequence[dict[str, int]]
+
+    Returns
+    -------
+    int
+    """
     start, row = cursor.token.start, 0
     cursor.demand("(")
     listed = read_names(cursor, "a parent's state", ")", MAX_PARENTS)
@@ -242,7 +417,22 @@ def read_block(
     places: Sequence[dict[str, int]],  # for each parent: state -> its position
     size: int,  # K, the node's own number of states
 ) -> np.ndarray:  # shape (*parents' sizes, K)
-    "The rows of a probability block, as one table; raises BIFError."
+    """The rows of a probability block, as one table; raises BIFError.
+
+    Parameters
+    ----------
+    cursor : Cursor
+        after the opening brace
+    places : Sequence[dict[str, int]]
+        for each parent: state -> its position
+    size : int
+        K, the node's own number of states
+
+    Returns
+    -------
+    np.ndarray
+        shape (*parents' sizes, K)
+    """
     start, shape = cursor.token.start, tuple(map(len, places))
     rows, default = np.full((math.prod(shape), size), np.nan), None
     while not cursor.sees("}"):
@@ -271,7 +461,17 @@ def read_probability(
     states: dict[str, tuple[str, ...]],  # of all variables so far
     found: dict[str, tuple[list[str], np.ndarray]],  # node -> its parents and table; one is added
 ) -> None:
-    "`( X | Y, Z ) { … }`; raises BIFError."
+    """`( X | Y, Z ) { … }`; raises BIFError.
+
+    Parameters
+    ----------
+    cursor : Cursor
+        after the word "probability"
+    states : dict[str, tuple[str, ...]]
+        of all variables so far
+    found : dict[str, tuple[list[str], np.ndarray]]
+        node -> its parents and table; one is added
+    """
     cursor.demand("(")
     node, parents = read_name(cursor, "a variable's name"), []
     if not cursor.sees(")"):
@@ -295,7 +495,12 @@ def read_probability(
 
 # %% ../../nbs/02-network/bif.ipynb #parse
 def skip_network(cursor: Cursor) -> None:
-    "`NAME { … }`, after the word \"network\"; raises BIFError."
+    """`NAME { … }`, after the word "network"; raises BIFError.
+
+    Parameters
+    ----------
+    cursor : Cursor
+    """
     read_name(cursor, "the network's name")
     cursor.demand("{")
     while not cursor.sees("}"):
@@ -307,7 +512,19 @@ def parse_bif(
     text: str,  # of a BIF file
     source: str = "BIF text",  # what to call it in an error
 ) -> Tables:
-    "Read the text of a BIF file; raises BIFError with line and column for anything out of place."
+    """Read the text of a BIF file; raises BIFError with line and column for anything out of place.
+
+    Parameters
+    ----------
+    text : str
+        of a BIF file
+    source : str, default "BIF text"
+        what to call it in an error
+
+    Returns
+    -------
+    Tables
+    """
     cursor, states, found = Cursor(text, source), {}, {}
     if cursor.sees("network"):
         skip_network(cursor)
@@ -330,7 +547,17 @@ def parse_bif(
 def read_bif(
     path: str | Path,  # a BIF file, plain or gzipped
 ) -> Tables:
-    "Read a BIF file; raises BIFError with file, line and column, or OSError if it cannot be opened."
+    """Read a BIF file; raises BIFError with file, line and column, or OSError if it cannot be opened.
+
+    Parameters
+    ----------
+    path : str | Path
+        a BIF file, plain or gzipped
+
+    Returns
+    -------
+    Tables
+    """
     try:
         with open(path, "rb") as file:
             zipped = file.peek(2)[:2] == b"\x1f\x8b"
@@ -349,7 +576,17 @@ def read_bif(
 
 # %% ../../nbs/02-network/bif.ipynb #write-bif
 def quoted(name: str) -> str:
-    "A name as it stands in a file: in quotes if it is no plain word."
+    """A name as it stands in a file: in quotes if it is no plain word.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    str
+        %% ../../nbs/02-network/bif.ipynb #write-bif
+    """
     match = TOKEN.fullmatch(name)
     if match and match.lastgroup == "word" and name.isprintable() and not name.startswith(("//", "/*")):
         return name
@@ -360,7 +597,18 @@ def format_bif(
     tables: Tables,
     name: str = "unknown",  # the network's
 ) -> str:
-    "The text of a BIF file: `parse_bif` makes the same tables of it, to the last bit."
+    """The text of a BIF file: `parse_bif` makes the same tables of it, to the last bit.
+
+    Parameters
+    ----------
+    tables : Tables
+    name : str, default "unknown"
+        the network's
+
+    Returns
+    -------
+    str
+    """
     lines = [f"network {quoted(name)} {{\n}}"]
     for node, states in zip(tables.names, tables.states):
         lines.append(f"variable {quoted(node)} {{\n  type discrete [ {len(states)} ] {{ {', '.join(map(quoted, states))} }};\n}}")

@@ -26,7 +26,20 @@ def descendants(
     parents: Sequence[Sequence[int]], # parents[j]: positions of node j's parents
     order: Sequence[int], # topological
 ) -> np.ndarray: # (n, n) bool: [i, j] is j a descendant of i, or i itself?
-    "Whom an intervention can reach."
+    """Whom an intervention can reach.
+
+    Parameters
+    ----------
+    parents : Sequence[Sequence[int]]
+        parents[j]: positions of node j's parents
+    order : Sequence[int]
+        topological
+
+    Returns
+    -------
+    np.ndarray
+        (n, n) bool: [i, j] is j a descendant of i, or i itself?
+    """
     ancestors = np.eye(len(parents), dtype=bool)
     for j in order:
         for p in parents[j]: ancestors[j] |= ancestors[p]
@@ -38,7 +51,21 @@ def live_messages(
     node: np.ndarray, # (B,) the intervened node of each row
     reach: np.ndarray, # (B, n) bool: the row's descendants
 ) -> dict[tuple[int, int], np.ndarray]: # directed edge -> (B,) bool: must the row's message be sent?
-    "A row's message travels away from its home, as long as one of its descendants is read further on."
+    """A row's message travels away from its home, as long as one of its descendants is read further on.
+
+    Parameters
+    ----------
+    tree : JunctionTree
+    node : np.ndarray
+        (B,) the intervened node of each row
+    reach : np.ndarray
+        (B, n) bool: the row's descendants
+
+    Returns
+    -------
+    dict[tuple[int, int], np.ndarray]
+        directed edge -> (B,) bool: must the row's message be sent?
+    """
     seated = [[j for j, s in enumerate(tree.seat) if s == c] for c in range(len(tree.cliques))]
     read_at = [reach[:, js].any(axis=1) for js in seated]
     wanted, live = {}, {}
@@ -53,7 +80,19 @@ def live_messages(
 # %% ../../nbs/02-network/oracle.ipynb #changed
 @dataclass(frozen=True, eq=False)
 class Changed:
-    "A message as a batch of interventions changes it: the last axis runs over them."
+    """A message as a batch of interventions changes it: the last axis runs over them.
+
+    Attributes
+    ----------
+    key : Key
+        which of the receiving clique's factors it replaces
+    scope : tuple[int, ...]
+        its nodes, ascending
+    table : np.ndarray
+        (*sizes of scope, B)
+    rows : np.ndarray
+        (B,) the interventions' positions in the catalogue
+    """
     key: Key # which of the receiving clique's factors it replaces
     scope: tuple[int, ...] # its nodes, ascending
     table: np.ndarray # (*sizes of scope, B)
@@ -64,7 +103,20 @@ def split_scopes(
     scope: tuple[int, ...], # of the message that comes in
     target: tuple[int, ...], # of the one that goes out
 ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]: # in both, in target only, in scope only
-    "Which nodes pass through, which appear and which are summed out."
+    """Which nodes pass through, which appear and which are summed out.
+
+    Parameters
+    ----------
+    scope : tuple[int, ...]
+        of the message that comes in
+    target : tuple[int, ...]
+        of the one that goes out
+
+    Returns
+    -------
+    tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+        in both, in target only, in scope only
+    """
     return (tuple(v for v in target if v in scope), tuple(v for v in target if v not in scope),
             tuple(v for v in scope if v not in target))
 
@@ -77,7 +129,29 @@ def carry_table(
     target: tuple[int, ...], # nodes of the answer
     skip: Key | None = None, # the receiver's own message, which must stay out
 ) -> np.ndarray: # (shared, target only, scope only)
-    "The fixed part of a contraction: all other factors of the clique, summed onto scope ∪ target."
+    """The fixed part of a contraction: all other factors of the clique, summed onto scope ∪ target.
+
+    Parameters
+    ----------
+    tree : JunctionTree
+    clique : int
+        the one that passes a message on
+    factors : dict[Key, np.ndarray]
+        the clique's
+    source : Key
+        the factor that is to be replaced
+    scope : tuple[int, ...]
+        of what replaces it
+    target : tuple[int, ...]
+        nodes of the answer
+    skip : Key | None, default None
+        the receiver's own message, which must stay out
+
+    Returns
+    -------
+    np.ndarray
+        (shared, target only, scope only)
+    """
     union = tuple(v for v in tree.cliques[clique] if v in scope or v in target)
     table = summed(tree, clique, [t for key, t in factors.items() if key not in (source, skip)], union)
     shared, ours, theirs = split_scopes(scope, target)
@@ -92,7 +166,25 @@ def carry(
     scope: tuple[int, ...], # its nodes, ascending
     target: tuple[int, ...], # nodes of the answer, ascending
 ) -> np.ndarray: # (*sizes of target, B)
-    "One batched matrix product takes the whole batch from scope to target."
+    """One batched matrix product takes the whole batch from scope to target.
+
+    Parameters
+    ----------
+    tree : JunctionTree
+    table : np.ndarray
+        from `carry_table`
+    message : np.ndarray
+        (*sizes of scope, B)
+    scope : tuple[int, ...]
+        its nodes, ascending
+    target : tuple[int, ...]
+        nodes of the answer, ascending
+
+    Returns
+    -------
+    np.ndarray
+        (*sizes of target, B)
+    """
     shared, ours, theirs = split_scopes(scope, target)
     batch = message.shape[-1]
     stacked = message.transpose([scope.index(v) for v in shared + theirs] + [len(scope)]).reshape(table.shape[0], table.shape[2], batch)
@@ -102,7 +194,22 @@ def carry(
 # %% ../../nbs/02-network/oracle.ipynb #batch-class
 @dataclass(frozen=True, eq=False)
 class Batch:
-    "Single-node interventions on one calibrated tree, to be propagated together."
+    """Single-node interventions on one calibrated tree, to be propagated together.
+
+    Attributes
+    ----------
+    tree : JunctionTree
+    factors : Sequence[dict[Key, np.ndarray]]
+        from `calibrate`
+    node : np.ndarray
+        (B,) the intervened node of each row
+    state : np.ndarray
+        (B,) the state it is forced to
+    reach : np.ndarray
+        (B, n) bool: the row's descendants
+    live : dict[tuple[int, int], np.ndarray]
+        from `live_messages`
+    """
     tree: JunctionTree
     factors: Sequence[dict[Key, np.ndarray]] # from `calibrate`
     node: np.ndarray # (B,) the intervened node of each row
@@ -115,7 +222,19 @@ def inject(
     batch: Batch,
     rows: np.ndarray, # the chunk's rows
 ) -> list[list[Changed]]: # per clique
-    "At its home clique, do(X_i = α) puts the indicator 1[x_i = α] in the place of X_i's CPT."
+    """At its home clique, do(X_i = α) puts the indicator 1[x_i = α] in the place of X_i's CPT.
+
+    Parameters
+    ----------
+    batch : Batch
+    rows : np.ndarray
+        the chunk's rows
+
+    Returns
+    -------
+    list[list[Changed]]
+        per clique
+    """
     received: list[list[Changed]] = [[] for _ in batch.tree.cliques]
     for i in np.unique(batch.node[rows]).tolist():
         mine = rows[batch.node[rows] == i]
@@ -130,7 +249,25 @@ def send(
     target: tuple[int, ...], # nodes of the answer, ascending
     skip: Key | None = None, # the receiver's own message, which must stay out
 ) -> np.ndarray: # (*sizes of target, B)
-    "Take a changed message through a clique."
+    """Take a changed message through a clique.
+
+    Parameters
+    ----------
+    batch : Batch
+    clique : int
+        the one that passes the message on
+    message : Changed
+        what it received
+    target : tuple[int, ...]
+        nodes of the answer, ascending
+    skip : Key | None, default None
+        the receiver's own message, which must stay out
+
+    Returns
+    -------
+    np.ndarray
+        (*sizes of target, B)
+    """
     table = carry_table(batch.tree, clique, batch.factors[clique], message.key, message.scope, target, skip)
     return carry(batch.tree, table, message.table, message.scope, target)
 
@@ -139,7 +276,19 @@ def distribute(
     batch: Batch,
     rows: np.ndarray, # the chunk's rows
 ) -> list[list[Changed]]: # per clique: the changed messages that reached it
-    "Send the changed messages along the schedule, each only as long as it is live."
+    """Send the changed messages along the schedule, each only as long as it is live.
+
+    Parameters
+    ----------
+    batch : Batch
+    rows : np.ndarray
+        the chunk's rows
+
+    Returns
+    -------
+    list[list[Changed]]
+        per clique: the changed messages that reached it
+    """
     received = inject(batch, rows)
     for c, d in batch.tree.schedule:
         target, sent = batch.tree.neighbours[c][d], []
@@ -163,7 +312,22 @@ def chunks(
     live: dict[tuple[int, int], np.ndarray], # from `live_messages`
     limit: int = CHUNK_ENTRIES,
 ) -> list[np.ndarray]: # positions of the rows of each chunk; neighbours in the tree stay together
-    "Split the interventions so that a chunk's messages fit into memory, however many there are."
+    """Split the interventions so that a chunk's messages fit into memory, however many there are.
+
+    Parameters
+    ----------
+    tree : JunctionTree
+    node : np.ndarray
+        (B,) the intervened node of each row
+    live : dict[tuple[int, int], np.ndarray]
+        from `live_messages`
+    limit : int, default CHUNK_ENTRIES
+
+    Returns
+    -------
+    list[np.ndarray]
+        positions of the rows of each chunk; neighbours in the tree stay together
+    """
     cost = np.ones(len(node))
     for (c, d), flags in live.items(): cost[flags] += math.prod(tree.sizes[v] for v in tree.neighbours[c][d])
     rows = np.argsort(np.array(tree.home)[node], kind="stable")
@@ -178,7 +342,25 @@ def propagate(
     state: np.ndarray, # (B,) the state it is forced to
     limit: int = CHUNK_ENTRIES, # table entries that a chunk's messages may take
 ) -> tuple[np.ndarray, np.ndarray]: # (S,) marginals without, (S, B) with each intervention
-    "All single-node interventions by one propagation with a batch axis."
+    """All single-node interventions by one propagation with a batch axis.
+
+    Parameters
+    ----------
+    tree : JunctionTree
+    net : CausalNetwork
+        the network, or one cut from it
+    node : np.ndarray
+        (B,) the intervened node of each row
+    state : np.ndarray
+        (B,) the state it is forced to
+    limit : int, default CHUNK_ENTRIES
+        table entries that a chunk's messages may take
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        (S,) marginals without, (S, B) with each intervention
+    """
     factors = calibrate(tree, net)
     base = node_marginals(tree, factors)
     reach = descendants(net.parents, net.order)[node]
@@ -200,7 +382,26 @@ def exact_where_known(
     out: np.ndarray, # (S, C), changed in place
     dos: Sequence[Mapping[int, int]], # C interventions: node position -> state position
 ) -> np.ndarray: # (S, C), `out`
-    "Overwrite what the graph alone decides: nodes out of reach are as in the base, intervened nodes one-hot."
+    """Overwrite what the graph alone decides: nodes out of reach are as in the base, intervened nodes one-hot.
+
+    Parameters
+    ----------
+    parents : Sequence[Sequence[int]]
+        parents[j]: positions of node j's parents
+    slices : Sequence[slice]
+        n: each node's part of the category axis
+    base : np.ndarray
+        (S,)
+    out : np.ndarray
+        (S, C), changed in place
+    dos : Sequence[Mapping[int, int]]
+        C interventions: node position -> state position
+
+    Returns
+    -------
+    np.ndarray
+        (S, C), `out`
+    """
     if not dos: return out
     reach = descendants(parents, tuple(TopologicalSorter(dict(enumerate(parents))).static_order()))
     first = np.cumsum([0] + [len(do) for do in dos[:-1]])
@@ -217,7 +418,19 @@ def marginals_under(
     net: CausalNetwork,
     dos: Sequence[Mapping[int, int]], # C interventions: node position -> state position
 ) -> tuple[np.ndarray, np.ndarray]: # (S,) base and (S, C), column c under intervention c
-    "One propagation for all that share every node but one: the shared ones are cut first, the last is the batch."
+    """One propagation for all that share every node but one: the shared ones are cut first, the last is the batch.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    dos : Sequence[Mapping[int, int]]
+        C interventions: node position -> state position
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        (S,) base and (S, C), column c under intervention c
+    """
     tree = best_tree(net.names, net.parents, net.sizes)
     uses = Counter(item for do in dos for item in do.items())
     groups: dict[tuple, list[tuple[int, int, int]]] = {(): []}
@@ -241,7 +454,19 @@ def read_catalogue(
     net: CausalNetwork,
     interventions: Catalogue | None, # None: every single-node do(X_i = α), in category order
 ) -> tuple[list[dict[int, int]], pd.Index]: # positions of nodes and states, and the interventions' axis
-    "Look up a catalogue's labels; raises ValueError for an unknown node or state, an empty intervention or a name used twice."
+    """Look up a catalogue's labels; raises ValueError for an unknown node or state, an empty intervention or a name used twice.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    interventions : Catalogue | None
+        None: every single-node do(X_i = α), in category order
+
+    Returns
+    -------
+    tuple[list[dict[int, int]], pd.Index]
+        positions of nodes and states, and the interventions' axis
+    """
     if not isinstance(net, CausalNetwork):
         raise ValueError(f"a network is a CausalNetwork, not {type(net).__name__}: build one, as in load_network({net if isinstance(net, str) else 'alarm'!r}), "
                          "CausalNetwork.from_bif(path) or CausalNetwork.from_pgmpy(model)")
@@ -268,7 +493,24 @@ def aligned(
     what: str, # what to call them in an error
     ndim: int, # 1: a vector of marginals, 2: a row of them for each intervention
 ) -> np.ndarray: # float copy, in the order of `index`
-    "Labelled values go by label, never by position; plain arrays must have the right shape. Raises ValueError."
+    """Labelled values go by label, never by position; plain arrays must have the right shape. Raises ValueError.
+
+    Parameters
+    ----------
+    values : np.ndarray | pd.Series | pd.DataFrame
+        one or two axes, each the category axis
+    index : pd.MultiIndex
+        (S,) the axis to bring them to
+    what : str
+        what to call them in an error
+    ndim : int
+        1: a vector of marginals, 2: a row of them for each intervention
+
+    Returns
+    -------
+    np.ndarray
+        float copy, in the order of `index`
+    """
     if isinstance(values, (pd.Series, pd.DataFrame)):
         for axis in values.axes:
             if axis.has_duplicates: raise ValueError(f"{what}: the label {axis[axis.duplicated()][0]} occurs twice: keep one of them")
@@ -285,7 +527,18 @@ def aligned(
 def read_index(
     index: pd.MultiIndex | Sequence[tuple[str, str]], # (S,) pairs (node, state)
 ) -> tuple[pd.MultiIndex, tuple[str, ...]]: # category axis with its levels named, and the nodes
-    "Check a category axis; raises ValueError for a pair given twice, or a node whose states are not side by side."
+    """Check a category axis; raises ValueError for a pair given twice, or a node whose states are not side by side.
+
+    Parameters
+    ----------
+    index : pd.MultiIndex | Sequence[tuple[str, str]]
+        (S,) pairs (node, state)
+
+    Returns
+    -------
+    tuple[pd.MultiIndex, tuple[str, ...]]
+        category axis with its levels named, and the nodes
+    """
     if not len(index): raise ValueError("the category axis is empty: give one (node, state) pair a category")
     index = pd.MultiIndex.from_tuples(list(index), names=["node", "state"])
     if index.has_duplicates: raise ValueError(f"the category axis has {index[index.duplicated()][0]} twice: keep one of them")
@@ -299,7 +552,20 @@ def read_parents(
     parents: Mapping[str, Sequence[str]] | Sequence[Sequence[int]], # by name, or by position
     names: Sequence[str], # n
 ) -> tuple[tuple[int, ...], ...]: # positions of each node's parents
-    "Check a graph; raises ValueError for missing or unknown nodes, a parent given twice, and cycles."
+    """Check a graph; raises ValueError for missing or unknown nodes, a parent given twice, and cycles.
+
+    Parameters
+    ----------
+    parents : Mapping[str, Sequence[str]] | Sequence[Sequence[int]]
+        by name, or by position
+    names : Sequence[str]
+        n
+
+    Returns
+    -------
+    tuple[tuple[int, ...], ...]
+        positions of each node's parents
+    """
     if isinstance(parents, Mapping):
         odd = [*(set(parents) ^ set(names)), *(p for pa in parents.values() for p in pa if p not in names)]
         if odd: raise ValueError(f"parents: {odd[0]!r} is not on both the category axis and in the graph: give each node's parents, () for none")
@@ -321,7 +587,21 @@ def check_marginals(
     slices: Sequence[slice], # n
     tol: float, # how far from a distribution a node's part may be
 ) -> None:
-    "Raises ValueError, naming row and category, unless each node's part of each row is a distribution."
+    """Raises ValueError, naming row and category, unless each node's part of each row is a distribution.
+
+    Parameters
+    ----------
+    table : np.ndarray
+        (R, S) one row of marginals each
+    labels : Sequence
+        R, what each row is
+    index : pd.MultiIndex
+        (S,) category axis
+    slices : Sequence[slice]
+        n
+    tol : float
+        how far from a distribution a node's part may be
+    """
     bad = ~(np.isfinite(table) & (table >= -tol))
     if bad.any():
         r, s = np.argwhere(bad)[0]
@@ -341,7 +621,21 @@ def check_effects(
     index: pd.MultiIndex, # (S,) category axis
     tol: float, # how far from it is still rounding
 ) -> None:
-    "Raises ValueError, naming the pair, where an intervention misses its own node or moves one that is no descendant."
+    """Raises ValueError, naming the pair, where an intervention misses its own node or moves one that is no descendant.
+
+    Parameters
+    ----------
+    base : np.ndarray
+        (S,)
+    do : np.ndarray
+        (S, S) row c: under intervention c
+    expected : np.ndarray
+        (S, S) what the graph alone says of `do`, NaN where it says nothing
+    index : pd.MultiIndex
+        (S,) category axis
+    tol : float
+        how far from it is still rounding
+    """
     wrong = np.abs(do - expected) > tol  # NaN compares as False
     if not wrong.any(): return
     c, s = np.argwhere(wrong)[0]
@@ -354,7 +648,18 @@ def check_effects(
 def node_slices(
     index: pd.MultiIndex, # (S,) category axis
 ) -> tuple[slice, ...]: # n
-    "Each node's part of the category axis."
+    """Each node's part of the category axis.
+
+    Parameters
+    ----------
+    index : pd.MultiIndex
+        (S,) category axis
+
+    Returns
+    -------
+    tuple[slice, ...]
+        n
+    """
     ends = np.cumsum([len(list(run)) for _, run in groupby(index.get_level_values("node"))]).tolist()
     return tuple(map(slice, [0, *ends[:-1]], ends))
 
@@ -365,7 +670,26 @@ def checked_marginals(
     do: np.ndarray | pd.DataFrame, # (S, S) row c: marginals under the c-th single-node intervention
     tol: float = 1e-6, # deviations up to here are rounding, and removed where the graph decides
 ) -> tuple: # index, parents, base, do, and the interventions' axis: what an `Oracle` is made of
-    "The paper's Problem 1, checked: raises ValueError where graph and marginals cannot belong together."
+    """The paper's Problem 1, checked: raises ValueError where graph and marginals cannot belong together.
+
+    Parameters
+    ----------
+    index : pd.MultiIndex | Sequence[tuple[str, str]]
+        (S,) pairs (node, state)
+    parents : Mapping[str, Sequence[str]] | Sequence[Sequence[int]]
+        the graph, by name or by position
+    base : np.ndarray | pd.Series
+        (S,) P(X_j = β)
+    do : np.ndarray | pd.DataFrame
+        (S, S) row c: marginals under the c-th single-node intervention
+    tol : float, default 1e-6
+        deviations up to here are rounding, and removed where the graph decides
+
+    Returns
+    -------
+    tuple
+        index, parents, base, do, and the interventions' axis: what an `Oracle` is made of
+    """
     index, names = read_index(index)
     parents, slices = read_parents(parents, names), node_slices(index)
     base, do = aligned(base, index, "base", 1), aligned(do, index, "do", 2)
@@ -379,7 +703,21 @@ def checked_marginals(
 # %% ../../nbs/02-network/oracle.ipynb #oracle-class
 @dataclass(frozen=True, eq=False, repr=False)
 class Oracle:
-    "Every one-variable marginal, without and with each intervention (paper, Problem 1)."
+    """Every one-variable marginal, without and with each intervention (paper, Problem 1).
+
+    Attributes
+    ----------
+    index : pd.MultiIndex
+        (S,) category axis, levels node and state
+    parents : tuple[tuple[int, ...], ...]
+        parents[j]: positions of node j's parents
+    base : np.ndarray
+        (S,) P(X_j = β)
+    do : np.ndarray
+        (C, S) row c: marginals under intervention c
+    interventions : pd.Index
+        (C,) equals `index` for the default catalogue
+    """
     index: pd.MultiIndex # (S,) category axis, levels node and state
     parents: tuple[tuple[int, ...], ...] # parents[j]: positions of node j's parents
     base: np.ndarray # (S,) P(X_j = β)
@@ -388,31 +726,89 @@ class Oracle:
 
     @cached_property
     def effects(self) -> np.ndarray: # (S, C) a_{i,α}(j,β) = p_{i,α}(j,β) − p(j,β)
-        "The paper's matrix A: rows observed, columns interventions."
+        """The paper's matrix A: rows observed, columns interventions.
+
+        Returns
+        -------
+        np.ndarray
+            (S, C) a_{i,α}(j,β) = p_{i,α}(j,β) − p(j,β)
+        """
         return np.ascontiguousarray((self.do - self.base).T)
     @cached_property
     def names(self) -> tuple[str, ...]: # the nodes, in the order of the category axis
+        """the nodes, in the order of the category axis
+
+        Returns
+        -------
+        tuple[str, ...]
+        """
         return tuple(self.index.get_level_values("node").unique())
     @cached_property
     def slices(self) -> tuple[slice, ...]: # each node's part of the category axis
+        """each node's part of the category axis
+
+        Returns
+        -------
+        tuple[slice, ...]
+        """
         return node_slices(self.index)
     @cached_property
     def order(self) -> tuple[int, ...]: # topological, of the nodes
+        """topological, of the nodes
+
+        Returns
+        -------
+        tuple[int, ...]
+        """
         return tuple(TopologicalSorter(dict(enumerate(self.parents))).static_order())
     @cached_property
     def is_default(self) -> bool: # is the catalogue every single-node intervention, in category order?
+        """is the catalogue every single-node intervention, in category order?
+
+        Returns
+        -------
+        bool
+        """
         return self.interventions.equals(self.index)
     def frame(self) -> pd.DataFrame: # (C, S) `do` with its labels: rows interventions, columns categories
+        """Returns
+        -------
+        pd.DataFrame
+            (C, S) `do` with its labels: rows interventions, columns categories
+        """
         return pd.DataFrame(self.do, index=self.interventions, columns=self.index)
     def __repr__(self) -> str:
         return f"Oracle({len(self.parents)} nodes, {len(self.index)} categories, {len(self.interventions)} interventions)"
     @classmethod
     def from_network(cls, net: CausalNetwork, interventions: Catalogue | None = None) -> "Oracle":
-        "Section 4.3 by one propagation; None: every single-node do(X_i = α). ValueError: see `best_tree`, `read_catalogue`."
+        """Section 4.3 by one propagation; None: every single-node do(X_i = α). ValueError: see `best_tree`, `read_catalogue`.
+
+        Parameters
+        ----------
+        net : CausalNetwork
+        interventions : Catalogue | None, default None
+
+        Returns
+        -------
+        Oracle
+        """
         dos, axis = read_catalogue(net, interventions)
         base, columns = marginals_under(net, dos)
         return cls(net.index, net.parents, base, columns.T, axis)
     @classmethod
     def from_marginals(cls, index, parents, base, do, tol: float = 1e-6) -> "Oracle":
-        "Problem 1 as stated, no CPTs known. Arguments and errors: see `checked_marginals`."
+        """Problem 1 as stated, no CPTs known. Arguments and errors: see `checked_marginals`.
+
+        Parameters
+        ----------
+        index
+        parents
+        base
+        do
+        tol : float, default 1e-6
+
+        Returns
+        -------
+        Oracle
+        """
         return cls(*checked_marginals(index, parents, base, do, tol))

@@ -15,7 +15,20 @@ def information_left(
     gram: np.ndarray, # (C, C) G
     inside: np.ndarray, # (C,) bool: interventions that are in
 ) -> tuple[np.ndarray, np.ndarray]: # I (C,); I_{c|k} (C, C), row c, inf where k is c or in
-    "What the counts can say of each share when those that are in adjust, and when k may stand in for c."
+    """What the counts can say of each share when those that are in adjust, and when k may stand in for c.
+
+    Parameters
+    ----------
+    gram : np.ndarray
+        (C, C) G
+    inside : np.ndarray
+        (C,) bool: interventions that are in
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        I (C,); I_{c|k} (C, C), row c, inf where k is c or in
+    """
     T = np.flatnonzero(inside)
     inverse = np.linalg.pinv(gram[np.ix_(T, T)], rcond=1e-12, hermitian=True)
     fitted = inverse @ gram[T]                                   # (|T|, C)
@@ -41,7 +54,22 @@ def thresholds(
     rho: float, # prior probability
     mu: float, # prior mean share
 ) -> tuple[np.ndarray, float]: # z against nothing (C,), z against another intervention
-    "Standard errors that a share must amount to, to be found with 80 % power."
+    """Standard errors that a share must amount to, to be found with 80 % power.
+
+    Parameters
+    ----------
+    own : np.ndarray
+        (C,) I
+    rho : float
+        prior probability
+    mu : float
+        prior mean share
+
+    Returns
+    -------
+    tuple[np.ndarray, float]
+        z against nothing (C,), z against another intervention
+    """
     odds = math.log(SURE / (1 - SURE))
     against_nothing = odds + math.log((1 - rho) / rho) + np.log(np.maximum(mu * np.sqrt(own / (2 * math.pi)), 1e-300))
     return np.sqrt(2 * np.maximum(against_nothing, odds)) + POWER, math.sqrt(2 * odds) + POWER
@@ -54,7 +82,26 @@ def detectable_shares(
     mu: float = 0.1, # mean share
     rows: float = math.inf, # behind the counts; inf: the information is already that where the share is in
 ) -> np.ndarray: # (C,) share; inf: none, it changes nothing or another does exactly the same
-    "The smallest share of each intervention that would be called supported with 80 % power."
+    """The smallest share of each intervention that would be called supported with 80 % power.
+
+    Parameters
+    ----------
+    own : np.ndarray
+        (C,) from `information_left`
+    instead : np.ndarray
+        (C, C) from `information_left`
+    rho : float | None, default None
+        probability; None: 2/(C + 2), learned if one of C is in
+    mu : float, default 0.1
+        mean share
+    rows : float, default math.inf
+        behind the counts; inf: the information is already that where the share is in
+
+    Returns
+    -------
+    np.ndarray
+        (C,) share; inf: none, it changes nothing or another does exactly the same
+    """
     nothing, another = thresholds(own, 2 / (len(own) + 2) if rho is None else rho, mu)
     least = np.minimum.reduce(instead, axis=1, initial=np.inf)
     solve = lambda z, information: z**2 / rows / 2 + np.sqrt((z**2 / rows / 2) ** 2 + z**2 / information)  # x² = z² (1/I + x/n)
@@ -69,6 +116,23 @@ def look_alikes(
     rho: float = 0.05,
     mu: float = 0.1,
 ) -> tuple[np.ndarray, np.ndarray]: # (C,) bool: it may as well be nothing; (C, C) bool: row c, it may as well be k
-    "What a share of each intervention could be mistaken for: k only if it explains at least half of what c does."
+    """What a share of each intervention could be mistaken for: k only if it explains at least half of what c does.
+
+    Parameters
+    ----------
+    own : np.ndarray
+        (C,) from `information_left`
+    instead : np.ndarray
+        (C, C) from `information_left`
+    share : np.ndarray
+        (C,) that is to be told apart
+    rho : float, default 0.05
+    mu : float, default 0.1
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        (C,) bool: it may as well be nothing; (C, C) bool: row c, it may as well be k
+    """
     nothing, another = thresholds(own, rho, mu)
     return share * np.sqrt(own) < nothing, (share[:, None] * np.sqrt(instead) < another) & (instead < 0.5 * own[:, None])

@@ -16,8 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import nnls
 
-from ..network.axis import Marginals
-from ..mixture.mixture import Mixture, sample_mixture
+from ..mixture.mixture import Marginals, Mixture, sample_mixture
 from ..network.network import CausalNetwork
 from ..network.oracle import Catalogue, Oracle
 
@@ -29,7 +28,19 @@ def aligned_marginals(
     net: CausalNetwork,
     marginals: Marginals, # counts of the same categories, in any order
 ) -> tuple[np.ndarray, np.ndarray]: # p̂ (S,) and n (n_nodes,), both in the network's order
-    "Counts in the network's order; raises ValueError for other labels and exact marginals, warns of nodes with few rows."
+    """Counts in the network's order; raises ValueError for other labels and exact marginals, warns of nodes with few rows.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    marginals : Marginals
+        counts of the same categories, in any order
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        p̂ (S,) and n (n_nodes,), both in the network's order
+    """
     if not isinstance(marginals, Marginals):
         raise ValueError(f"marginals must be Marginals, not {type(marginals).__name__}: use Marginals.from_counts(net, counts)")
     for verb, these, those in (("lack", net.index, marginals.index), ("have", marginals.index, net.index)):
@@ -49,7 +60,22 @@ def smoothed(
     p: np.ndarray, # (S,)
     n: np.ndarray, # (n_nodes,)
 ) -> np.ndarray: # (S,) each node's part a distribution again, nothing below about 1/(2n)
-    "Probabilities that leave every category some variance, as a Poisson count has."
+    """Probabilities that leave every category some variance, as a Poisson count has.
+
+    Parameters
+    ----------
+    slices : Sequence[slice]
+        each node's part of the category axis
+    p : np.ndarray
+        (S,)
+    n : np.ndarray
+        (n_nodes,)
+
+    Returns
+    -------
+    np.ndarray
+        (S,) each node's part a distribution again, nothing below about 1/(2n)
+    """
     floored = [np.maximum(p[s], 0.5 / rows) for s, rows in zip(slices, n)]
     return np.concatenate([part / part.sum() for part in floored])
 
@@ -58,7 +84,19 @@ def node_blocks(
     slices: Sequence[slice],
     p: np.ndarray, # (S,)
 ) -> np.ndarray: # (S, S) diag(p) − ppᵀ within each node, 0 across
-    "Covariance of one row's indicators, as if nodes were unrelated."
+    """Covariance of one row's indicators, as if nodes were unrelated.
+
+    Parameters
+    ----------
+    slices : Sequence[slice]
+    p : np.ndarray
+        (S,)
+
+    Returns
+    -------
+    np.ndarray
+        (S, S) diag(p) − ppᵀ within each node, 0 across
+    """
     out = np.zeros((len(p),) * 2)
     for s in slices: out[s, s] = np.diag(p[s]) - np.outer(p[s], p[s])
     return out
@@ -67,7 +105,17 @@ def node_blocks(
 def kept_categories(
     oracle: Oracle,
 ) -> np.ndarray: # (S − n,) positions: all but the commonest of each node
-    "Categories whose counts say everything."
+    """Categories whose counts say everything.
+
+    Parameters
+    ----------
+    oracle : Oracle
+
+    Returns
+    -------
+    np.ndarray
+        (S − n,) positions: all but the commonest of each node
+    """
     return np.setdiff1d(np.arange(len(oracle.index)), [s.start + oracle.base[s].argmax() for s in oracle.slices])
 
 # %% ../../nbs/05-posterior/evidence.ipynb #row-covariance
@@ -79,7 +127,21 @@ def second_moments(
     codes: np.ndarray, # (rows, n_nodes)
     block: int = 5000, # rows made dense at a time
 ) -> np.ndarray: # (S, S) share of rows that have both categories
-    "How often categories occur together."
+    """How often categories occur together.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    codes : np.ndarray
+        (rows, n_nodes)
+    block : int, default 5000
+        rows made dense at a time
+
+    Returns
+    -------
+    np.ndarray
+        (S, S) share of rows that have both categories
+    """
     out, starts = np.zeros((len(net.index),) * 2), np.array([s.start for s in net.slices])
     for a in range(0, len(codes), block):
         at = codes[a:a + block] + starts
@@ -94,7 +156,21 @@ def row_covariance(
     p: np.ndarray, # (S,) the mixture's marginals, every one > 0
     codes: np.ndarray, # (rows, n_nodes) drawn from it
 ) -> np.ndarray: # (S, S) Σ
-    "Covariance of one row's indicators: correlations across nodes as in the rows drawn, all else exact."
+    """Covariance of one row's indicators: correlations across nodes as in the rows drawn, all else exact.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    p : np.ndarray
+        (S,) the mixture's marginals, every one > 0
+    codes : np.ndarray
+        (rows, n_nodes) drawn from it
+
+    Returns
+    -------
+    np.ndarray
+        (S, S) Σ
+    """
     both = second_moments(net, codes)
     seen = both.diagonal()
     drawn_sd, sd = np.sqrt(seen * (1 - seen)), np.sqrt(p * (1 - p))
@@ -110,7 +186,23 @@ def sampling_covariance(
     n: np.ndarray, # (n_nodes,)
     shared_rows: bool, # are a node's rows among those of every node that has more?
 ) -> np.ndarray: # (S, S) V
-    "Covariance of the observed marginals."
+    """Covariance of the observed marginals.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    covariance : np.ndarray
+        (S, S) Σ
+    n : np.ndarray
+        (n_nodes,)
+    shared_rows : bool
+        are a node's rows among those of every node that has more?
+
+    Returns
+    -------
+    np.ndarray
+        (S, S) V
+    """
     rows, node = np.repeat(n, net.sizes), np.repeat(np.arange(len(n)), net.sizes)
     scale = 1 / np.maximum.outer(rows, rows)
     return covariance * (scale if shared_rows else np.where(np.equal.outer(node, node), scale, 0))
@@ -118,19 +210,51 @@ def sampling_covariance(
 # %% ../../nbs/05-posterior/evidence.ipynb #evidence-class
 @dataclass(frozen=True, eq=False, repr=False)
 class Evidence:
-    "What the aggregates say about the shares: log-likelihood −½‖target − design·π‖²."
+    """What the aggregates say about the shares: log-likelihood −½‖target − design·π‖².
+
+    Attributes
+    ----------
+    design : np.ndarray
+        (S − n, C) whitened effects
+    target : np.ndarray
+        (S − n,) whitened shift: standard normal noise around design·π
+    pilot : np.ndarray
+        (C,) the shares at which the noise was worked out
+    """
     design: np.ndarray # (S − n, C) whitened effects
     target: np.ndarray # (S − n,) whitened shift: standard normal noise around design·π
     pilot: np.ndarray # (C,) the shares at which the noise was worked out
 
     @cached_property
     def gram(self) -> np.ndarray: # (C, C) information on the shares
+        """(C, C) information on the shares
+
+        Returns
+        -------
+        np.ndarray
+        """
         return self.design.T @ self.design
     @cached_property
     def score(self) -> np.ndarray: # (C,)
+        """(C,)
+
+        Returns
+        -------
+        np.ndarray
+        """
         return self.design.T @ self.target
     def misfit(self, shares: np.ndarray) -> np.ndarray: # shares (…, C) -> (…): χ² on S − n degrees of freedom at the true shares
-        "Squared length of what the shares leave unexplained."
+        """Squared length of what the shares leave unexplained.
+
+        Parameters
+        ----------
+        shares : np.ndarray
+
+        Returns
+        -------
+        np.ndarray
+            shares (…, C) -> (…): χ² on S − n degrees of freedom at the true shares
+        """
         return ((self.target - shares @ self.design.T) ** 2).sum(axis=-1)
     def __repr__(self) -> str:
         return f"Evidence: {len(self.target)} free categories on {len(self.pilot)} interventions, misfit {self.misfit(self.pilot):.1f} at the pilot"
@@ -140,7 +264,20 @@ def whitener(
     covariance: np.ndarray, # (d, d)
     floor: float = 1e-4, # least eigenvalue of the correlation matrix
 ) -> np.ndarray: # (d, d) W with W·covariance·Wᵀ = I
-    "An inverse square root of a covariance."
+    """An inverse square root of a covariance.
+
+    Parameters
+    ----------
+    covariance : np.ndarray
+        (d, d)
+    floor : float, default 1e-4
+        least eigenvalue of the correlation matrix
+
+    Returns
+    -------
+    np.ndarray
+        (d, d) W with W·covariance·Wᵀ = I
+    """
     sd = np.sqrt(covariance.diagonal())
     values, vectors = np.linalg.eigh(covariance / np.outer(sd, sd))
     return (vectors / np.sqrt(np.maximum(values, floor))).T / sd
@@ -150,7 +287,20 @@ def pilot_shares(
     design: np.ndarray, # (d, C)
     target: np.ndarray, # (d,)
 ) -> np.ndarray: # (C,)
-    "Least squares over π ≥ 0, Σπ ≤ 1."
+    """Least squares over π ≥ 0, Σπ ≤ 1.
+
+    Parameters
+    ----------
+    design : np.ndarray
+        (d, C)
+    target : np.ndarray
+        (d,)
+
+    Returns
+    -------
+    np.ndarray
+        (C,)
+    """
     weight = 1e3 * max(np.sqrt((design**2).sum(axis=0).max()), 1.0)
     whole = np.zeros((len(design) + 1, design.shape[1] + 1))  # the last column is π_φ, the last row its sum with the rest
     whole[:-1, :-1], whole[-1] = design, weight
@@ -167,7 +317,28 @@ def evidence_at(
     shared_rows: bool = True, # see `sampling_covariance`
     seed: int | np.random.Generator = 0, # of the simulated rows
 ) -> Evidence:
-    "Whiten the shift by the noise expected at these shares; raises ValueError and warns as `aligned_marginals` does."
+    """Whiten the shift by the noise expected at these shares; raises ValueError and warns as `aligned_marginals` does.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    oracle : Oracle
+        of this network
+    marginals : Marginals
+        counts
+    shares : np.ndarray | None, default None
+        (C,) where the noise is worked out; None: at the observed marginals, nodes taken as unrelated
+    interventions : Catalogue | None, default None
+        the oracle's catalogue
+    shared_rows : bool, default True
+        see `sampling_covariance`
+    seed : int | np.random.Generator, default 0
+        of the simulated rows
+
+    Returns
+    -------
+    Evidence
+    """
     p, n = aligned_marginals(net, marginals)
     keep = kept_categories(oracle)
     if shares is None: covariance = node_blocks(net.slices, smoothed(net.slices, p, n))
@@ -188,7 +359,26 @@ def gather_evidence(
     shared_rows: bool = True, # see `sampling_covariance`
     seed: int | np.random.Generator = 0, # of the simulated rows
 ) -> Evidence:
-    "Evidence with the noise expected at the pilot; raises ValueError and warns as `aligned_marginals` does."
+    """Evidence with the noise expected at the pilot; raises ValueError and warns as `aligned_marginals` does.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    oracle : Oracle
+        of this network
+    marginals : Marginals
+        counts
+    interventions : Catalogue | None, default None
+        the oracle's catalogue
+    shared_rows : bool, default True
+        see `sampling_covariance`
+    seed : int | np.random.Generator, default 0
+        of the simulated rows
+
+    Returns
+    -------
+    Evidence
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the second time says it
         pilot = evidence_at(net, oracle, marginals).pilot

@@ -21,7 +21,7 @@ from scipy.sparse.csgraph import connected_components
 
 from .detect import detectable_shares, information_left, thresholds
 from .evidence import ROWS, kept_categories, node_blocks, row_covariance, sampling_covariance, smoothed, whitener
-from ..network.axis import Marginals
+from ..mixture.mixture import Marginals
 from ..network.network import CausalNetwork
 from ..network.oracle import Oracle
 
@@ -33,7 +33,18 @@ if TYPE_CHECKING:
 def null_directions(
     oracle: Oracle, # default catalogue
 ) -> pd.DataFrame: # (S, n) a column a node, named after it
-    "Shares that change no marginal: a node's own distribution, and what its descendants need to make up for it."
+    """Shares that change no marginal: a node's own distribution, and what its descendants need to make up for it.
+
+    Parameters
+    ----------
+    oracle : Oracle
+        default catalogue
+
+    Returns
+    -------
+    pd.DataFrame
+        (S, n) a column a node, named after it
+    """
     out = np.zeros((len(oracle.index), len(oracle.slices)))
     for position, j in enumerate(oracle.order):
         v = out[:, j]
@@ -52,7 +63,21 @@ def share_status(
     directions: np.ndarray, # (C, D) a basis of the null space
     tol: float = 1e-8, # what counts as zero
 ) -> np.ndarray: # (C,) of str
-    "What determines each share; in a catalogue other than the default, Assumption 1 is not counted on."
+    """What determines each share; in a catalogue other than the default, Assumption 1 is not counted on.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    directions : np.ndarray
+        (C, D) a basis of the null space
+    tol : float, default 1e-8
+        what counts as zero
+
+    Returns
+    -------
+    np.ndarray
+        (C,) of str
+    """
     moved = np.abs(directions) > tol * np.maximum(np.abs(directions).max(axis=0, initial=tol), tol)
     if oracle.is_default:
         opens = np.array([oracle.base[s].min() <= tol for s in oracle.slices])
@@ -65,7 +90,21 @@ def share_bounds(
     marginals: Marginals, # exact, or counts
     z: float = 4.0, # half-width of the band for counts, in standard errors
 ) -> pd.DataFrame: # columns lower, upper; C rows
-    "The range of each share over all mixtures with these marginals; raises ValueError if there are none."
+    """The range of each share over all mixtures with these marginals; raises ValueError if there are none.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    marginals : Marginals
+        exact, or counts
+    z : float, default 4.0
+        half-width of the band for counts, in standard errors
+
+    Returns
+    -------
+    pd.DataFrame
+        columns lower, upper; C rows
+    """
     p = pd.Series(marginals.p, marginals.index).reindex(oracle.index)
     if len(marginals.index) != len(oracle.index) or p.isna().any():
         raise ValueError("the marginals are of other categories than the oracle: use one network for both")
@@ -94,7 +133,23 @@ def expected_information(
     net: CausalNetwork | None = None, # for the covariance across nodes; None: nodes are taken as unrelated
     seed: int | np.random.Generator = 0, # of the rows simulated for it
 ) -> np.ndarray: # (C, C) G
-    "Information that n rows will have on the shares, where most of the traffic is untouched."
+    """Information that n rows will have on the shares, where most of the traffic is untouched.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    n : float
+        rows
+    net : CausalNetwork | None, default None
+        for the covariance across nodes; None: nodes are taken as unrelated
+    seed : int | np.random.Generator, default 0
+        of the rows simulated for it
+
+    Returns
+    -------
+    np.ndarray
+        (C, C) G
+    """
     keep, rows = kept_categories(oracle), np.full(len(oracle.slices), float(n))
     p = smoothed(oracle.slices, oracle.base, rows)
     covariance = node_blocks(oracle.slices, p) if net is None else row_covariance(net, p, net.sample(ROWS, seed))
@@ -106,7 +161,20 @@ def trade_offs(
     gram: np.ndarray, # (C, C) G
     free: np.ndarray, # positions of the interventions that may adjust
 ) -> tuple[np.ndarray, np.ndarray]: # r (C, C), 0 where not both are free; standard errors (C,), inf where not free
-    "How far the shares trade off against each other, and how surely each is known, when all of them adjust."
+    """How far the shares trade off against each other, and how surely each is known, when all of them adjust.
+
+    Parameters
+    ----------
+    gram : np.ndarray
+        (C, C) G
+    free : np.ndarray
+        positions of the interventions that may adjust
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        r (C, C), 0 where not both are free; standard errors (C,), inf where not free
+    """
     inverse = np.linalg.pinv(gram[np.ix_(free, free)], rcond=1e-12, hermitian=True)
     sd = np.sqrt(np.maximum(inverse.diagonal(), 1e-300))
     r, error = np.zeros(gram.shape), np.full(len(gram), np.inf)
@@ -120,7 +188,22 @@ def look_alike_groups(
     error: np.ndarray, # (C,) from `trade_offs`
     share: float, # that is to be told apart
 ) -> list[list[int]]: # positions; groups of two or more
-    "Sets of interventions connected by r > ½, where a share this large of one or both does not stand out."
+    """Sets of interventions connected by r > ½, where a share this large of one or both does not stand out.
+
+    Parameters
+    ----------
+    r : np.ndarray
+        (C, C) from `trade_offs`
+    error : np.ndarray
+        (C,) from `trade_offs`
+    share : float
+        that is to be told apart
+
+    Returns
+    -------
+    list[list[int]]
+        positions; groups of two or more
+    """
     blurred = np.isfinite(error) & (share < thresholds(np.ones(1), .05, .1)[1] * error)
     links = (r > .5) & np.logical_or.outer(blurred, blurred)
     _, of = connected_components(csr_array(links), directed=False)
@@ -129,7 +212,29 @@ def look_alike_groups(
 # %% ../../nbs/05-posterior/identification.ipynb #identification-class
 @dataclass(frozen=True, eq=False, repr=False)
 class Identification:
-    "What the aggregates can tell apart, before any estimate is made."
+    """What the aggregates can tell apart, before any estimate is made.
+
+    Attributes
+    ----------
+    rank : int
+        of A
+    directions : pd.DataFrame
+        (C, D) what no aggregates see; in the default catalogue a column a node
+    status : pd.Series
+        (C,) "by data", "under Assumption 1" or "within bounds"
+    bounds : pd.DataFrame | None
+        lower, upper, if marginals were given
+    n : float | None
+        rows; without them what follows is None or empty
+    smallest_detectable : pd.Series | None
+        (C,) share found with 80 % power, all others absent
+    groups : tuple[tuple, ...]
+        labels of interventions that n rows cannot separate
+    idle : pd.Index
+        interventions that change next to nothing
+    likeness : pd.DataFrame | None
+        (C, C) r, minus the correlation of the shares when all adjust
+    """
     rank: int # of A
     directions: pd.DataFrame # (C, D) what no aggregates see; in the default catalogue a column a node
     status: pd.Series # (C,) "by data", "under Assumption 1" or "within bounds"
@@ -141,7 +246,13 @@ class Identification:
     likeness: pd.DataFrame | None # (C, C) r, minus the correlation of the shares when all adjust
 
     def to_frame(self) -> pd.DataFrame: # index the catalogue; status, and what was asked for of lower, upper, smallest_detectable, group
-        "Everything about each intervention, a row each, in catalogue order."
+        """Everything about each intervention, a row each, in catalogue order.
+
+        Returns
+        -------
+        pd.DataFrame
+            index the catalogue; status, and what was asked for of lower, upper, smallest_detectable, group
+        """
         table = self.status.to_frame()
         if self.bounds is not None: table = table.join(self.bounds)
         if self.n is not None:
@@ -158,7 +269,16 @@ class Identification:
     def __repr__(self) -> str: return f"{self._headline()}\n{self.to_frame().head(10).round(4)}"
     def _repr_html_(self) -> str: return f"<p>{html.escape(self._headline())}</p>{self.to_frame().head(10).round(4).to_html()}"
     def plot(self, ax: "Axes | None" = None) -> "Axes":
-        "The groups of look-alikes, as blocks."
+        """The groups of look-alikes, as blocks.
+
+        Parameters
+        ----------
+        ax : Axes | None, default None
+
+        Returns
+        -------
+        Axes
+        """
         return plot_groups(self, ax)
 
 # %% ../../nbs/05-posterior/identification.ipynb #identify-function
@@ -170,7 +290,25 @@ def identify(
     net: CausalNetwork | None = None, # for the covariance across nodes; None: nodes are taken as unrelated
     share: float = 0.02, # that the groups cannot tell apart
 ) -> Identification:
-    "What can be told apart from aggregates: never, under Assumption 1, and with n rows; raises ValueError for other marginals or n < 1."
+    """What can be told apart from aggregates: never, under Assumption 1, and with n rows; raises ValueError for other marginals or n < 1.
+
+    Parameters
+    ----------
+    oracle : Oracle
+        any catalogue
+    n : float | None, default None
+        rows, for the smallest detectable shares and the groups
+    marginals : Marginals | None, default None
+        for the bounds: exact, or counts
+    net : CausalNetwork | None, default None
+        for the covariance across nodes; None: nodes are taken as unrelated
+    share : float, default 0.02
+        that the groups cannot tell apart
+
+    Returns
+    -------
+    Identification
+    """
     if n is not None and not (np.isscalar(n) and 1 <= n < np.inf): raise ValueError(f"n is a number of rows, 1 or more, not {n!r}")
     if not 0 < share <= 1: raise ValueError(f"share is a part of the traffic, above 0 and at most 1, not {share!r}")
     axis, directions = oracle.interventions, null_directions(oracle) if oracle.is_default else None
@@ -194,7 +332,17 @@ def plot_groups(
     found: "Identification",
     ax: "Axes | None" = None,
 ) -> "Axes":
-    "Likeness of the interventions in groups, a box around each group; raises ValueError if no n was given."
+    """Likeness of the interventions in groups, a box around each group; raises ValueError if no n was given.
+
+    Parameters
+    ----------
+    found : Identification
+    ax : Axes | None, default None
+
+    Returns
+    -------
+    Axes
+    """
     if found.n is None: raise ValueError("groups depend on the sample size: call identify(oracle, n=...) with a number of rows")
     import matplotlib.pyplot as plt
     members = [label for group in found.groups for label in group]

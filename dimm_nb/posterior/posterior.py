@@ -24,8 +24,7 @@ from threadpoolctl import threadpool_limits
 from .detect import SURE, detectable_shares, information_left, look_alikes
 from ..solvers.em import components
 from .evidence import Evidence, evidence_at, gather_evidence
-from ..network.axis import Marginals
-from ..mixture.mixture import Mixture
+from ..mixture.mixture import Marginals, Mixture
 from ..network.network import CausalNetwork
 from ..network.oracle import Catalogue, Oracle
 from .sampler import Draws, Prior, choice_sets, make_problem, run_chains
@@ -40,7 +39,19 @@ def slab_quantiles(
     draws: Draws,
     q: np.ndarray, # (C, Q) from 0 to 1
 ) -> np.ndarray: # (C, Q) shares
-    "Quantiles of each share, given that it is not 0."
+    """Quantiles of each share, given that it is not 0.
+
+    Parameters
+    ----------
+    draws : Draws
+    q : np.ndarray
+        (C, Q) from 0 to 1
+
+    Returns
+    -------
+    np.ndarray
+        (C, Q) shares
+    """
     C = draws.share.shape[-1]
     values, weights = draws.slab.reshape(-1, C), draws.inclusion.reshape(-1, C) + 1e-12
     out = np.empty(q.shape)
@@ -56,7 +67,20 @@ def slab_interval(
     probability: np.ndarray, # (C,)
     level: float,
 ) -> np.ndarray: # (C, 2) lower, upper
-    "Where each share lies, given that it is not 0; from 0 up, unless it is supported."
+    """Where each share lies, given that it is not 0; from 0 up, unless it is supported.
+
+    Parameters
+    ----------
+    draws : Draws
+    probability : np.ndarray
+        (C,)
+    level : float
+
+    Returns
+    -------
+    np.ndarray
+        (C, 2) lower, upper
+    """
     if not 0 < level < 1: raise ValueError(f"level is a probability between 0 and 1, such as 0.95, not {level!r}")
     supported = probability >= SURE
     tail = np.where(supported, (1 - level) / 2, 0.0)
@@ -69,7 +93,19 @@ def medians(
     draws: Draws,
     probability: np.ndarray, # (C,)
 ) -> np.ndarray: # (C,) exact zeros where the probability is at most ½
-    "Median of each share, its atom at 0 included: the point estimate with the least expected absolute error."
+    """Median of each share, its atom at 0 included: the point estimate with the least expected absolute error.
+
+    Parameters
+    ----------
+    draws : Draws
+    probability : np.ndarray
+        (C,)
+
+    Returns
+    -------
+    np.ndarray
+        (C,) exact zeros where the probability is at most ½
+    """
     above = np.clip(1 - 0.5 / np.maximum(probability, 0.5), 0, 1)
     shares = np.where(probability > 0.5, slab_quantiles(draws, above[:, None])[:, 0], 0.0)
     return shares / max(shares.sum(), 1.0)
@@ -78,7 +114,18 @@ def medians(
 def split_r_hat(
     chains: np.ndarray, # (chains, draws, C)
 ) -> np.ndarray: # (C,) 1 where nothing moves
-    "Spread between half chains against spread within (Gelman and Rubin, split)."
+    """Spread between half chains against spread within (Gelman and Rubin, split).
+
+    Parameters
+    ----------
+    chains : np.ndarray
+        (chains, draws, C)
+
+    Returns
+    -------
+    np.ndarray
+        (C,) 1 where nothing moves
+    """
     half = chains.shape[1] // 2
     parts = np.concatenate([chains[:, :half], chains[:, half:2 * half]])
     within, between = parts.var(axis=1, ddof=1).mean(axis=0), parts.mean(axis=1).var(axis=0, ddof=1)
@@ -89,7 +136,18 @@ def split_r_hat(
 def effective_size(
     chains: np.ndarray, # (chains, draws, C)
 ) -> np.ndarray: # (C,) number of independent draws worth as much; all of them where nothing moves
-    "Draws divided by their autocorrelation time."
+    """Draws divided by their autocorrelation time.
+
+    Parameters
+    ----------
+    chains : np.ndarray
+        (chains, draws, C)
+
+    Returns
+    -------
+    np.ndarray
+        (C,) number of independent draws worth as much; all of them where nothing moves
+    """
     m, n, C = chains.shape
     centred = chains - chains.mean(axis=1, keepdims=True)
     spectrum = np.fft.rfft(centred, 2 * n, axis=1)
@@ -106,7 +164,19 @@ def effective_size(
 # %% ../../nbs/05-posterior/posterior.ipynb #diagnostics-class
 @dataclass(frozen=True, eq=False, repr=False)
 class Diagnostics:
-    "Whether the chains can be trusted."
+    """Whether the chains can be trusted.
+
+    Attributes
+    ----------
+    r_hat : pd.Series
+        (C,) below 1.05, or `fit_posterior` warns
+    ess : pd.Series
+        (C,) effective sample size
+    moves : pd.DataFrame
+        per kind of step: steps, changes of which interventions are in, and their ratio
+    rates : pd.DataFrame
+        ρ and μ: mean, lower, upper (95 %)
+    """
     r_hat: pd.Series # (C,) below 1.05, or `fit_posterior` warns
     ess: pd.Series # (C,) effective sample size
     moves: pd.DataFrame # per kind of step: steps, changes of which interventions are in, and their ratio
@@ -121,7 +191,18 @@ def diagnose(
     draws: Draws,
     axis: pd.Index, # (C,)
 ) -> Diagnostics:
-    "Agreement of the chains, and how they moved."
+    """Agreement of the chains, and how they moved.
+
+    Parameters
+    ----------
+    draws : Draws
+    axis : pd.Index
+        (C,)
+
+    Returns
+    -------
+    Diagnostics
+    """
     rates = draws.rates.reshape(-1, 2)
     table = pd.DataFrame({"mean": rates.mean(axis=0), "lower": np.quantile(rates, .025, axis=0), "upper": np.quantile(rates, .975, axis=0)},
                          index=pd.Index(["rho", "mu"], name="rate"))
@@ -137,7 +218,18 @@ def goodness_of_fit(
     evidence: Evidence,
     draws: Draws,
 ) -> float: # p-value
-    "Twice the mean tail probability of the misfit, over posterior draws."
+    """Twice the mean tail probability of the misfit, over posterior draws.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    draws : Draws
+
+    Returns
+    -------
+    float
+        p-value
+    """
     shares = draws.share.reshape(-1, draws.share.shape[-1])
     shares = shares[::max(1, len(shares) // 400)]
     return float(min(1.0, 2 * chdtrc(len(evidence.target), evidence.misfit(shares)).mean()))
@@ -147,7 +239,20 @@ def verdicts(
     probability: np.ndarray, # (C,)
     detectable: np.ndarray, # (C,) smallest detectable share
 ) -> np.ndarray: # (C,) of str
-    "Supported, not supported, or cannot tell."
+    """Supported, not supported, or cannot tell.
+
+    Parameters
+    ----------
+    probability : np.ndarray
+        (C,)
+    detectable : np.ndarray
+        (C,) smallest detectable share
+
+    Returns
+    -------
+    np.ndarray
+        (C,) of str
+    """
     unseen = (probability <= 1 - SURE) & (detectable <= SHOWN)
     return np.where(probability >= SURE, "supported", np.where(unseen, "not supported", "cannot tell"))
 
@@ -160,7 +265,27 @@ def confusions(
     rates: tuple[float, float], # ρ, μ
     axis: pd.Index, # (C,)
 ) -> pd.Series: # (C,) of lists, empty unless the verdict is "cannot tell"
-    "What an intervention cannot be told from: by its effects and the sample size, or because the draws take either one or the other."
+    """What an intervention cannot be told from: by its effects and the sample size, or because the draws take either one or the other.
+
+    Parameters
+    ----------
+    draws : Draws
+    verdict : np.ndarray
+        (C,)
+    upper : np.ndarray
+        (C,) of the interval
+    left : tuple[np.ndarray, np.ndarray]
+        from `information_left`
+    rates : tuple[float, float]
+        ρ, μ
+    axis : pd.Index
+        (C,)
+
+    Returns
+    -------
+    pd.Series
+        (C,) of lists, empty unless the verdict is "cannot tell"
+    """
     maybe_nothing, maybe = look_alikes(*left, np.maximum(SHOWN, upper), *rates)
     inside = (draws.share.reshape(-1, len(axis)) > 0).astype(float)
     sd = inside.std(axis=0)
@@ -182,7 +307,22 @@ def share_intervals(
     mixture: Mixture, # medians
     level: float,
 ) -> pd.DataFrame: # columns lower, upper; C rows in catalogue order
-    "Where each share lies, given that it is not 0; raises ValueError for a level that is none."
+    """Where each share lies, given that it is not 0; raises ValueError for a level that is none.
+
+    Parameters
+    ----------
+    draws : Draws
+    probability : pd.Series
+        (C,)
+    mixture : Mixture
+        medians
+    level : float
+
+    Returns
+    -------
+    pd.DataFrame
+        columns lower, upper; C rows in catalogue order
+    """
     both, share = slab_interval(draws, probability.to_numpy(), level), mixture.weights.to_numpy()
     return pd.DataFrame({"lower": np.minimum(both[:, 0], share), "upper": np.maximum(both[:, 1], share)}, probability.index)
 
@@ -191,7 +331,19 @@ def untouched_interval(
     shares: np.ndarray, # (draws, C)
     level: float,
 ) -> tuple[float, float]: # lower, upper
-    "Where the untouched share π_φ lies; raises ValueError for a level that is none."
+    """Where the untouched share π_φ lies; raises ValueError for a level that is none.
+
+    Parameters
+    ----------
+    shares : np.ndarray
+        (draws, C)
+    level : float
+
+    Returns
+    -------
+    tuple[float, float]
+        lower, upper
+    """
     if not 0 < level < 1: raise ValueError(f"level is a probability between 0 and 1, such as 0.95, not {level!r}")
     lower, upper = np.quantile(1 - shares.sum(axis=1), [(1 - level) / 2, (1 + level) / 2])
     return max(0.0, float(lower)), float(upper)
@@ -201,13 +353,34 @@ def likeliest(
     table: pd.DataFrame, # from `Posterior.to_frame`
     n: int, # rows
 ) -> pd.DataFrame:
-    "The interventions most likely to have happened."
+    """The interventions most likely to have happened.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        from `Posterior.to_frame`
+    n : int
+        rows
+
+    Returns
+    -------
+    pd.DataFrame
+    """
     table = table[(table["probability"] > .05) | (table["verdict"] == "supported")]
     return table.sort_values(["probability", "share"], ascending=False, kind="stable").head(n)
 
 
 def headline(fit: "Posterior") -> str:
-    "A posterior in one line."
+    """A posterior in one line.
+
+    Parameters
+    ----------
+    fit : Posterior
+
+    Returns
+    -------
+    str
+    """
     n = fit.verdict.value_counts()
     lower, upper = fit.base_weight_interval()
     return (f"Posterior, {fit.status}: {n.get('supported', 0)} interventions supported, {n.get('not supported', 0)} not supported, "
@@ -216,7 +389,31 @@ def headline(fit: "Posterior") -> str:
 # %% ../../nbs/05-posterior/posterior.ipynb #posterior-class
 @dataclass(frozen=True, eq=False, repr=False)
 class Posterior:
-    "What the aggregates say about every share, and how surely."
+    """What the aggregates say about every share, and how surely.
+
+    Attributes
+    ----------
+    mixture : Mixture
+        posterior medians; exact zeros where the probability is at most ½
+    probability : pd.Series
+        (C,) that the intervention happened
+    base_weight : float
+        posterior median of π_φ; the mixture's own is 1 − Σ of its medians
+    verdict : pd.Series
+        (C,) "supported", "not supported", "cannot tell"
+    confused_with : pd.Series
+        (C,) lists of what it cannot be told from, if the verdict is "cannot tell"
+    smallest_detectable : pd.Series
+        (C,) share that these counts would have shown with 80 % power; inf: none
+    p_value : float
+        of the best explanation that mixtures give; small: none of them explains the counts
+    diagnostics : Diagnostics
+    status : str
+        "converged" or "chains disagree"
+    prior : Prior
+    evidence : Evidence
+    record : Draws
+    """
     mixture: Mixture # posterior medians; exact zeros where the probability is at most ½
     probability: pd.Series # (C,) that the intervention happened
     base_weight: float # posterior median of π_φ; the mixture's own is 1 − Σ of its medians
@@ -232,25 +429,79 @@ class Posterior:
 
     @cached_property
     def draws(self) -> np.ndarray: # (draws, C)
-        "Shares drawn from the posterior, all chains together."
+        """Shares drawn from the posterior, all chains together.
+
+        Returns
+        -------
+        np.ndarray
+            (draws, C)
+        """
         return self.record.share.reshape(-1, len(self.probability))
     def interval(self, level: float = 0.95) -> pd.DataFrame: # columns lower, upper; C rows in catalogue order
-        "Where each share lies, given that it is not 0; from 0 up, unless it is supported."
+        """Where each share lies, given that it is not 0; from 0 up, unless it is supported.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+
+        Returns
+        -------
+        pd.DataFrame
+            columns lower, upper; C rows in catalogue order
+        """
         return share_intervals(self.record, self.probability, self.mixture, level)
     def base_weight_interval(self, level: float = 0.95) -> tuple[float, float]:
-        "Where the untouched share π_φ lies."
+        """Where the untouched share π_φ lies.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+
+        Returns
+        -------
+        tuple[float, float]
+        """
         return untouched_interval(self.draws, level)
     def to_frame(self) -> pd.DataFrame: # index the catalogue; share, lower, upper, probability, verdict
-        "Everything about each intervention, a row each, in catalogue order."
+        """Everything about each intervention, a row each, in catalogue order.
+
+        Returns
+        -------
+        pd.DataFrame
+            index the catalogue; share, lower, upper, probability, verdict
+        """
         return pd.DataFrame({"share": self.mixture.weights, **self.interval(), "probability": self.probability, "verdict": self.verdict})
     def largest(self, n: int = 10) -> pd.DataFrame:
-        "The interventions most likely to have happened."
+        """The interventions most likely to have happened.
+
+        Parameters
+        ----------
+        n : int, default 10
+
+        Returns
+        -------
+        pd.DataFrame
+        """
         return likeliest(self.to_frame(), n)
     def to_arviz(self) -> "InferenceData":
-        "The draws for ArviZ (a DataTree, or InferenceData before ArviZ 1), an optional extra; raises ImportError that says how to install it."
+        """The draws for ArviZ (a DataTree, or InferenceData before ArviZ 1), an optional extra; raises ImportError that says how to install it.
+
+        Returns
+        -------
+        InferenceData
+        """
         return arviz_data(self)
     def plot(self, ax: "Axes | None" = None) -> "Axes":
-        "The interventions that may have happened: median, interval, probability."
+        """The interventions that may have happened: median, interval, probability.
+
+        Parameters
+        ----------
+        ax : Axes | None, default None
+
+        Returns
+        -------
+        Axes
+        """
         return plot_posterior(self, ax)
     def _headline(self) -> str: return headline(self)
     def __repr__(self) -> str: return f"{self._headline()}\n{self.largest().round(4)}"
@@ -261,7 +512,17 @@ COLOURS = {"supported": "#0072B2", "cannot tell": "#E69F00", "not supported": "#
 
 
 def label_text(label: object) -> str: # "HR = HIGH", or the intervention's name
-    "An intervention's label as text."
+    """An intervention's label as text.
+
+    Parameters
+    ----------
+    label : object
+
+    Returns
+    -------
+    str
+        "HR = HIGH", or the intervention's name
+    """
     return " = ".join(map(str, label)) if isinstance(label, tuple) else str(label)
 
 
@@ -270,7 +531,19 @@ def plot_posterior(
     ax: "Axes | None" = None,
     most: int = 20, # rows
 ) -> "Axes":
-    "Interventions that may have happened, likeliest on top: median and 95 % interval, probability at the right."
+    """Interventions that may have happened, likeliest on top: median and 95 % interval, probability at the right.
+
+    Parameters
+    ----------
+    fit : Posterior
+    ax : Axes | None, default None
+    most : int, default 20
+        rows
+
+    Returns
+    -------
+    Axes
+    """
     import matplotlib.pyplot as plt
     table = fit.largest(most).iloc[::-1]
     if ax is None: _, ax = plt.subplots(figsize=(7, 1.2 + 0.28 * max(len(table), 2)), layout="constrained")
@@ -293,7 +566,16 @@ def plot_posterior(
 def arviz_data(
     fit: "Posterior",
 ) -> "InferenceData":
-    "Draws with their labels; raises ImportError if ArviZ is not installed."
+    """Draws with their labels; raises ImportError if ArviZ is not installed.
+
+    Parameters
+    ----------
+    fit : Posterior
+
+    Returns
+    -------
+    InferenceData
+    """
     if importlib.util.find_spec("arviz") is None:
         raise ImportError("to_arviz needs ArviZ: pip install 'dimm_nb[arviz]'")
     import arviz
@@ -310,7 +592,15 @@ def check_chains(
     warmup: int,
     prior: Prior,
 ) -> None:
-    "Raises ValueError for an option out of range."
+    """Raises ValueError for an option out of range.
+
+    Parameters
+    ----------
+    chains : int
+    sweeps : int
+    warmup : int
+    prior : Prior
+    """
     for name, value, least in (("chains", chains, 2), ("sweeps", sweeps, 50), ("warmup", warmup, 0)):
         if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
             raise ValueError(f"{name} must be a whole number, {least} or more, not {value!r}")
@@ -322,7 +612,20 @@ def check_oracle(
     interventions: Catalogue | None,
     oracle: Oracle | None, # None: worked out
 ) -> tuple[Oracle, list[dict[int, int]]]: # and the catalogue as positions
-    "The oracle of this network and catalogue; raises ValueError for another one's, or an empty or repeated catalogue."
+    """The oracle of this network and catalogue; raises ValueError for another one's, or an empty or repeated catalogue.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    interventions : Catalogue | None
+    oracle : Oracle | None
+        None: worked out
+
+    Returns
+    -------
+    tuple[Oracle, list[dict[int, int]]]
+        and the catalogue as positions
+    """
     dos, axis = components(net, interventions)
     if oracle is None: oracle = Oracle.from_network(net, interventions)
     if not (oracle.index.equals(net.index) and oracle.interventions.equals(axis)):
@@ -334,7 +637,18 @@ def warn_about_fit(
     diagnostics: Diagnostics,
     p_value: float,
 ) -> str: # status
-    "Say so where the chains disagree, or where no mixture explains the counts."
+    """Say so where the chains disagree, or where no mixture explains the counts.
+
+    Parameters
+    ----------
+    diagnostics : Diagnostics
+    p_value : float
+
+    Returns
+    -------
+    str
+        status
+    """
     worst = diagnostics.r_hat.idxmax()
     agreed = diagnostics.r_hat.max() < 1.05
     if not agreed:
@@ -353,7 +667,22 @@ def summarise(
     axis: pd.Index, # (C,)
     rows: float, # behind the counts; of the node that has fewest
 ) -> Posterior:
-    "All that is reported, from the draws."
+    """All that is reported, from the draws.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    draws : Draws
+    prior : Prior
+    axis : pd.Index
+        (C,)
+    rows : float
+        behind the counts; of the node that has fewest
+
+    Returns
+    -------
+    Posterior
+    """
     probability = draws.inclusion.mean(axis=(0, 1))
     diagnostics = diagnose(draws, axis)
     rates = tuple(diagnostics.rates["mean"])
@@ -379,7 +708,31 @@ def fit_posterior(
     warmup: int = 200,
     prior: Prior = Prior(),
 ) -> Posterior:
-    "Which interventions happened and in what share, from counts alone; raises ValueError for bad input, warns where the answer cannot be trusted."
+    """Which interventions happened and in what share, from counts alone; raises ValueError for bad input, warns where the answer cannot be trusted.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+        of the stable period
+    marginals : Marginals
+        counts of the later period; any order, aligned by label
+    seed : int | np.random.Generator, default 0
+    interventions : Catalogue | None, default None
+        None: every single-node do(X_i = α)
+    oracle : Oracle | None, default None
+        of this network and catalogue, if it is there already
+    shared_rows : bool, default True
+        the same rows were counted at every node; where fewer, some of them
+    chains : int, default 4
+    sweeps : int, default 500
+        recorded, each chain
+    warmup : int, default 200
+    prior : Prior, default Prior()
+
+    Returns
+    -------
+    Posterior
+    """
     check_chains(chains, sweeps, warmup, prior)
     oracle, dos = check_oracle(net, interventions, oracle)
     rng = np.random.default_rng(seed)

@@ -26,7 +26,17 @@ OCCURS = 1e-3  # a state this probable can be the one that Assumption 1 leaves o
 
 @dataclass(frozen=True)
 class Prior:
-    "What is believed before any counts are seen; raises ValueError unless it is a distribution."
+    """What is believed before any counts are seen; raises ValueError unless it is a distribution.
+
+    Attributes
+    ----------
+    inclusion : tuple[float, float], default (1.0, 1.0)
+        Beta: the probability ρ that an intervention happened
+    scale : tuple[float, float], default (1.0, 0.05)
+        inverse gamma, shape and scale: the mean share μ of one that did
+    assumption_1 : bool, default True
+        at each node, some state with p > OCCURS is not forced
+    """
     inclusion: tuple[float, float] = (1.0, 1.0) # Beta: the probability ρ that an intervention happened
     scale: tuple[float, float] = (1.0, 0.05) # inverse gamma, shape and scale: the mean share μ of one that did
     assumption_1: bool = True # at each node, some state with p > OCCURS is not forced
@@ -43,7 +53,22 @@ def choice_sets(
     slices: Sequence[slice], # each node's part of it
     dos: Sequence[dict[int, int]], # C interventions as positions {node: state}
 ) -> tuple[np.ndarray, np.ndarray]: # (C,) the set an intervention belongs to, −1 for none; how many each set has
-    "For each node whose every state (with p > OCCURS) can be forced: those interventions, not all of which may happen."
+    """For each node whose every state (with p > OCCURS) can be forced: those interventions, not all of which may happen.
+
+    Parameters
+    ----------
+    base : np.ndarray
+        (S,) p
+    slices : Sequence[slice]
+        each node's part of it
+    dos : Sequence[dict[int, int]]
+        C interventions as positions {node: state}
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        (C,) the set an intervention belongs to, −1 for none; how many each set has
+    """
     sets, sizes = np.full(len(dos), -1), []
     single = {next(iter(do.items())): c for c, do in enumerate(dos) if len(do) == 1}
     for j, s in enumerate(slices):
@@ -60,7 +85,22 @@ def draw_prior(
     sizes: np.ndarray, # from `choice_sets`
     rng: np.random.Generator,
 ) -> np.ndarray: # (C,) shares
-    "Shares from the prior, by rejection."
+    """Shares from the prior, by rejection.
+
+    Parameters
+    ----------
+    prior : Prior
+    sets : np.ndarray
+        (C,) from `choice_sets`
+    sizes : np.ndarray
+        from `choice_sets`
+    rng : np.random.Generator
+
+    Returns
+    -------
+    np.ndarray
+        (C,) shares
+    """
     while True:
         rho = rng.beta(*prior.inclusion)
         mu = prior.scale[1] / rng.gamma(prior.scale[0])
@@ -72,7 +112,16 @@ def draw_prior(
 def compiled(
     function: Callable,
 ) -> Callable:
-    "Machine code, kept for the next process where there is a place to keep it."
+    """Machine code, kept for the next process where there is a place to keep it.
+
+    Parameters
+    ----------
+    function : Callable
+
+    Returns
+    -------
+    Callable
+    """
     try: return njit(cache=True, nogil=True, error_model="numpy")(function)
     except RuntimeError: return njit(nogil=True, error_model="numpy")(function)  # no directory to cache in can be written
 
@@ -82,14 +131,33 @@ ROOT2, ROOT2PI = math.sqrt(2.0), math.sqrt(2.0 * math.pi)
 
 @compiled
 def log_tail(z: float) -> float:
-    "log P(Z > z), Z standard normal"
+    """log P(Z > z), Z standard normal
+
+    Parameters
+    ----------
+    z : float
+
+    Returns
+    -------
+    float
+    """
     if z < 25.0: return math.log(0.5 * math.erfc(z / ROOT2))
     return -0.5 * z * z - math.log(z * ROOT2PI) - 1.0 / (z * z)
 
 
 @compiled
 def log_between(a: float, b: float) -> float:
-    "log P(a < Z < b) for a < b, wherever they lie"
+    """log P(a < Z < b) for a < b, wherever they lie
+
+    Parameters
+    ----------
+    a : float
+    b : float
+
+    Returns
+    -------
+    float
+    """
     if b - a < 1e-4: return -0.125 * (a + b) ** 2 - math.log(ROOT2PI) + math.log(b - a)
     if a + b < 0.0: a, b = -b, -a
     if a < 0.0: return math.log(1.0 - 0.5 * (math.erfc(-a / ROOT2) + math.erfc(b / ROOT2)))
@@ -99,7 +167,19 @@ def log_between(a: float, b: float) -> float:
 
 @compiled
 def log_integral(g: float, c: float, lo: float, hi: float) -> float:
-    "log of ∫ exp(c t − g t²/2) dt from lo to hi; −∞ if they are in the wrong order"
+    """log of ∫ exp(c t − g t²/2) dt from lo to hi; −∞ if they are in the wrong order
+
+    Parameters
+    ----------
+    g : float
+    c : float
+    lo : float
+    hi : float
+
+    Returns
+    -------
+    float
+    """
     if hi <= lo: return -np.inf
     if g * (hi - lo) ** 2 > 1e-4:
         sd, mean = 1.0 / math.sqrt(g), c / g
@@ -111,7 +191,18 @@ def log_integral(g: float, c: float, lo: float, hi: float) -> float:
 # %% ../../nbs/05-posterior/sampler.ipynb #draw-between
 @compiled
 def normal_right(rng: np.random.Generator, a: float, b: float) -> float:
-    "Z given a < Z < b, where |a| ≤ b"
+    """Z given a < Z < b, where |a| ≤ b
+
+    Parameters
+    ----------
+    rng : np.random.Generator
+    a : float
+    b : float
+
+    Returns
+    -------
+    float
+    """
     top = max(a, 0.0)
     if (b - a) * max(top, 1.0) < 2.0:
         while True:
@@ -130,7 +221,20 @@ def normal_right(rng: np.random.Generator, a: float, b: float) -> float:
 
 @compiled
 def draw_between(rng: np.random.Generator, g: float, c: float, lo: float, hi: float) -> float:
-    "t with density ∝ exp(c t − g t²/2) on lo < t < hi"
+    """t with density ∝ exp(c t − g t²/2) on lo < t < hi
+
+    Parameters
+    ----------
+    rng : np.random.Generator
+    g : float
+    c : float
+    lo : float
+    hi : float
+
+    Returns
+    -------
+    float
+    """
     if g * (hi - lo) ** 2 > 1e-4:
         sd, mean = 1.0 / math.sqrt(g), c / g
         a, b = (lo - mean) / sd, (hi - mean) / sd
@@ -150,7 +254,19 @@ Move = namedtuple("Move", "at step chol solved rng")  # positions and direction;
 
 @compiled
 def may_join(problem: Problem, state: State, a: int, b: int) -> bool:
-    "Would Assumption 1 hold with a in and b out? b = −1: with all others as they are."
+    """Would Assumption 1 hold with a in and b out? b = −1: with all others as they are.
+
+    Parameters
+    ----------
+    problem : Problem
+    state : State
+    a : int
+    b : int
+
+    Returns
+    -------
+    bool
+    """
     k = problem.sets[a]
     if k < 0: return True
     others = state.forced[k] - (state.x[a] > 0.0)
@@ -160,7 +276,19 @@ def may_join(problem: Problem, state: State, a: int, b: int) -> bool:
 
 @compiled
 def may_both(problem: Problem, state: State, a: int, b: int) -> bool:
-    "Would Assumption 1 hold with a and b in?"
+    """Would Assumption 1 hold with a and b in?
+
+    Parameters
+    ----------
+    problem : Problem
+    state : State
+    a : int
+    b : int
+
+    Returns
+    -------
+    bool
+    """
     k = problem.sets[a]
     if not (may_join(problem, state, a, b) and may_join(problem, state, b, a)): return False
     return k < 0 or problem.sets[b] != k or state.forced[k] - (state.x[a] > 0.0) - (state.x[b] > 0.0) + 2 < problem.most[k]
@@ -168,7 +296,20 @@ def may_both(problem: Problem, state: State, a: int, b: int) -> bool:
 # %% ../../nbs/05-posterior/sampler.ipynb #along
 @compiled
 def along(problem: Problem, state: State, move: Move, m: int, toggles: int) -> tuple[float, float, float, float]:
-    "g and c of the log-posterior c t − g t²/2, and the limits that followers ≥ 0 and Σx ≤ 1 set to t"
+    """g and c of the log-posterior c t − g t²/2, and the limits that followers ≥ 0 and Σx ≤ 1 set to t
+
+    Parameters
+    ----------
+    problem : Problem
+    state : State
+    move : Move
+    m : int
+    toggles : int
+
+    Returns
+    -------
+    tuple[float, float, float, float]
+    """
     g = c = total = 0.0
     lo, hi = -np.inf, np.inf
     for i in range(m):
@@ -186,7 +327,20 @@ def along(problem: Problem, state: State, move: Move, m: int, toggles: int) -> t
 # %% ../../nbs/05-posterior/sampler.ipynb #draw-step
 @compiled
 def draw_step(problem: Problem, state: State, move: Move, m: int, toggles: int) -> tuple[float, int]:
-    "A Gibbs draw along the line: t, and which toggle is 0 there (1 or 2; 0: neither; −1: no point is allowed)"
+    """A Gibbs draw along the line: t, and which toggle is 0 there (1 or 2; 0: neither; −1: no point is allowed)
+
+    Parameters
+    ----------
+    problem : Problem
+    state : State
+    move : Move
+    m : int
+    toggles : int
+
+    Returns
+    -------
+    tuple[float, int]
+    """
     g, c, lo, hi = along(problem, state, move, m, toggles)
     a, b = move.at[0], (move.at[1] if toggles == 2 else -1)
     out, odds = 1.0 - state.scalars[1], state.scalars[1] / state.scalars[2]
@@ -214,7 +368,21 @@ def draw_step(problem: Problem, state: State, move: Move, m: int, toggles: int) 
 # %% ../../nbs/05-posterior/sampler.ipynb #go
 @compiled
 def go(problem: Problem, state: State, move: Move, m: int, t: float, zero: int) -> bool:
-    "Move by t; True if that changed which interventions are in"
+    """Move by t; True if that changed which interventions are in
+
+    Parameters
+    ----------
+    problem : Problem
+    state : State
+    move : Move
+    m : int
+    t : float
+    zero : int
+
+    Returns
+    -------
+    bool
+    """
     changed = False
     for i in range(m):
         a, old = move.at[i], state.x[move.at[i]]
@@ -230,7 +398,19 @@ def go(problem: Problem, state: State, move: Move, m: int, t: float, zero: int) 
 # %% ../../nbs/05-posterior/sampler.ipynb #followers
 @compiled
 def followers(problem: Problem, state: State, move: Move, toggles: int) -> int:
-    "Append the toggles' neighbours that are in; returns how many positions the move has"
+    """Append the toggles' neighbours that are in; returns how many positions the move has
+
+    Parameters
+    ----------
+    problem : Problem
+    state : State
+    move : Move
+    toggles : int
+
+    Returns
+    -------
+    int
+    """
     m = toggles
     for i in range(toggles):
         for k in problem.near[move.at[i]]:
@@ -245,7 +425,15 @@ def followers(problem: Problem, state: State, move: Move, toggles: int) -> int:
 # %% ../../nbs/05-posterior/sampler.ipynb #factor
 @compiled
 def factor(problem: Problem, move: Move, m: int, toggles: int) -> None:
-    "Cholesky factor of the followers' part of G, and the toggles' columns solved by it"
+    """Cholesky factor of the followers' part of G, and the toggles' columns solved by it
+
+    Parameters
+    ----------
+    problem : Problem
+    move : Move
+    m : int
+    toggles : int
+    """
     L, Y = move.chol, move.solved
     for i in range(m - toggles):
         a = move.at[toggles + i]
@@ -262,7 +450,15 @@ def factor(problem: Problem, move: Move, m: int, toggles: int) -> None:
 # %% ../../nbs/05-posterior/sampler.ipynb #aim
 @compiled
 def aim(problem: Problem, move: Move, m: int, toggles: int) -> None:
-    "The direction along which the fit changes least"
+    """The direction along which the fit changes least
+
+    Parameters
+    ----------
+    problem : Problem
+    move : Move
+    m : int
+    toggles : int
+    """
     L, Y, step = move.chol, move.solved, move.step
     step[0] = 1.0
     if toggles == 2:
@@ -282,7 +478,20 @@ def aim(problem: Problem, move: Move, m: int, toggles: int) -> None:
 # %% ../../nbs/05-posterior/sampler.ipynb #sweep
 @compiled
 def move_once(problem: Problem, state: State, move: Move, toggles: int, follow: int) -> bool:
-    "One Gibbs step for the toggles in move.at, with followers or without"
+    """One Gibbs step for the toggles in move.at, with followers or without
+
+    Parameters
+    ----------
+    problem : Problem
+    state : State
+    move : Move
+    toggles : int
+    follow : int
+
+    Returns
+    -------
+    bool
+    """
     m = followers(problem, state, move, toggles) if follow == 1 else toggles
     factor(problem, move, m, toggles)
     aim(problem, move, m, toggles)
@@ -292,7 +501,16 @@ def move_once(problem: Problem, state: State, move: Move, toggles: int, follow: 
 
 @compiled
 def sweep(problem: Problem, state: State, move: Move, pairs: int, tally: np.ndarray) -> None:
-    "2C steps with one toggle and `pairs`·C with two, every other one with followers; tally (4, 2): steps, changes"
+    """2C steps with one toggle and `pairs`·C with two, every other one with followers; tally (4, 2): steps, changes
+
+    Parameters
+    ----------
+    problem : Problem
+    state : State
+    move : Move
+    pairs : int
+    tally : np.ndarray
+    """
     C = len(state.x)
     for s in range((2 + pairs) * C):
         toggles = 1 if s < 2 * C else 2
@@ -307,7 +525,13 @@ def sweep(problem: Problem, state: State, move: Move, pairs: int, tally: np.ndar
 # %% ../../nbs/05-posterior/sampler.ipynb #refresh
 @compiled
 def refresh(problem: Problem, state: State) -> None:
-    "The gradient anew from the shares, which clears rounding"
+    """The gradient anew from the shares, which clears rounding
+
+    Parameters
+    ----------
+    problem : Problem
+    state : State
+    """
     for a in range(len(state.x)): state.slope[a] = problem.score[a]
     for k in range(len(state.x)):
         if state.x[k] > 0.0:
@@ -316,7 +540,17 @@ def refresh(problem: Problem, state: State) -> None:
 # %% ../../nbs/05-posterior/sampler.ipynb #record
 @compiled
 def record(problem: Problem, state: State, rng: np.random.Generator, share: np.ndarray, inclusion: np.ndarray, slab: np.ndarray) -> None:
-    "For each intervention (C,): its share; its probability of being in, given all others; a share given that it is in"
+    """For each intervention (C,): its share; its probability of being in, given all others; a share given that it is in
+
+    Parameters
+    ----------
+    problem : Problem
+    state : State
+    rng : np.random.Generator
+    share : np.ndarray
+    inclusion : np.ndarray
+    slab : np.ndarray
+    """
     total, rho, mu = state.scalars
     for k in range(len(state.x)):
         share[k] = state.x[k]
@@ -328,7 +562,21 @@ def record(problem: Problem, state: State, rng: np.random.Generator, share: np.n
 # %% ../../nbs/05-posterior/sampler.ipynb #draws-class
 @dataclass(frozen=True, eq=False)
 class Draws:
-    "What the chains recorded."
+    """What the chains recorded.
+
+    Attributes
+    ----------
+    share : np.ndarray
+        (chains, sweeps, C)
+    inclusion : np.ndarray
+        (chains, sweeps, C) probability of being in, given all other shares
+    slab : np.ndarray
+        (chains, sweeps, C) share given that it is in
+    rates : np.ndarray
+        (chains, sweeps, 2) ρ, μ
+    moves : pd.DataFrame
+        index kind of step; columns steps, changes
+    """
     share: np.ndarray # (chains, sweeps, C)
     inclusion: np.ndarray # (chains, sweeps, C) probability of being in, given all other shares
     slab: np.ndarray # (chains, sweeps, C) share given that it is in
@@ -343,7 +591,25 @@ def make_problem(
     sizes: np.ndarray, # from `choice_sets`
     n_near: int = 12, # neighbours
 ) -> Problem:
-    "A posterior to sample: neighbours are interventions with similar effects."
+    """A posterior to sample: neighbours are interventions with similar effects.
+
+    Parameters
+    ----------
+    gram : np.ndarray
+        (C, C)
+    score : np.ndarray
+        (C,)
+    sets : np.ndarray
+        (C,) from `choice_sets`; all −1 without Assumption 1
+    sizes : np.ndarray
+        from `choice_sets`
+    n_near : int, default 12
+        neighbours
+
+    Returns
+    -------
+    Problem
+    """
     size = np.sqrt(np.maximum(gram.diagonal(), 1e-300))
     alike = np.abs(gram / np.outer(size, size))
     np.fill_diagonal(alike, -1)
@@ -356,7 +622,18 @@ def start_state(
     problem: Problem,
     x: np.ndarray, # (C,) shares to start from
 ) -> State:
-    "Shares made to obey Assumption 1 and Σx < 1, with all that is computed from them."
+    """Shares made to obey Assumption 1 and Σx < 1, with all that is computed from them.
+
+    Parameters
+    ----------
+    problem : Problem
+    x : np.ndarray
+        (C,) shares to start from
+
+    Returns
+    -------
+    State
+    """
     x = np.array(x, dtype=float)
     for k, size in enumerate(problem.most):
         members = np.flatnonzero(problem.sets == k)
@@ -369,7 +646,14 @@ def start_state(
 # %% ../../nbs/05-posterior/sampler.ipynb #run
 @compiled
 def draw_rates(state: State, prior: tuple, rng: np.random.Generator) -> None:
-    "ρ and μ given the shares; Σx anew. A beta is a ratio of gammas"
+    """ρ and μ given the shares; Σx anew. A beta is a ratio of gammas
+
+    Parameters
+    ----------
+    state : State
+    prior : tuple
+    rng : np.random.Generator
+    """
     n_in, total, C = 0, 0.0, len(state.x)
     for v in state.x:
         n_in += v > 0.0
@@ -382,7 +666,20 @@ def draw_rates(state: State, prior: tuple, rng: np.random.Generator) -> None:
 
 @compiled
 def run(problem: Problem, state: State, move: Move, prior: tuple, pairs: int, warmup: int, out: np.ndarray, rates: np.ndarray, tally: np.ndarray) -> None:
-    "Sweeps, with the rates drawn after each; those after the warm-up go to out (3, sweeps, C) and rates (sweeps, 2)"
+    """Sweeps, with the rates drawn after each; those after the warm-up go to out (3, sweeps, C) and rates (sweeps, 2)
+
+    Parameters
+    ----------
+    problem : Problem
+    state : State
+    move : Move
+    prior : tuple
+    pairs : int
+    warmup : int
+    out : np.ndarray
+    rates : np.ndarray
+    tally : np.ndarray
+    """
     for s in range(-warmup, rates.shape[0]):
         sweep(problem, state, move, pairs, tally)
         draw_rates(state, prior, move.rng)
@@ -402,7 +699,29 @@ def run_chain(
     pairs: int = 4, # steps with two toggles, per intervention and sweep
     width: int = 14, # most interventions that a step moves
 ) -> tuple[np.ndarray, ...]: # share, inclusion, slab (sweeps, C); rates (sweeps, 2); tally (4, 2)
-    "One chain."
+    """One chain.
+
+    Parameters
+    ----------
+    problem : Problem
+    start : np.ndarray
+        (C,)
+    prior : Prior
+    sweeps : int
+        recorded
+    warmup : int
+        sweeps before that
+    rng : np.random.Generator
+    pairs : int, default 4
+        steps with two toggles, per intervention and sweep
+    width : int, default 14
+        most interventions that a step moves
+
+    Returns
+    -------
+    tuple[np.ndarray, ...]
+        share, inclusion, slab (sweeps, C); rates (sweeps, 2); tally (4, 2)
+    """
     C, state = len(start), start_state(problem, start)
     move = Move(np.zeros(width, np.int64), np.zeros(width), np.zeros((width, width)), np.zeros((width, 2)), rng)
     out, rates, tally = np.empty((3, sweeps, C)), np.empty((sweeps, 2)), np.zeros((4, 2))
@@ -422,7 +741,24 @@ def run_chains(
     warmup: int = 300,
     rng: np.random.Generator | int = 0,
 ) -> Draws:
-    "Chains from different starts, side by side; each has its own stream of random numbers, so that the number of cores changes nothing."
+    """Chains from different starts, side by side; each has its own stream of random numbers, so that the number of cores changes nothing.
+
+    Parameters
+    ----------
+    problem : Problem
+    pilot : np.ndarray
+        (C,) shares to start near
+    prior : Prior, default Prior()
+    chains : int, default 4
+    sweeps : int, default 1000
+        recorded, each chain
+    warmup : int, default 300
+    rng : np.random.Generator | int, default 0
+
+    Returns
+    -------
+    Draws
+    """
     streams = np.random.default_rng(rng).spawn(chains)
     starts = [pilot if i % 2 == 0 else np.where(stream.random(len(pilot)) < .5, pilot, 0.0) for i, stream in enumerate(streams)]
     with ThreadPoolExecutor(min(chains, os.cpu_count() or 1)) as pool:

@@ -21,8 +21,8 @@ from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
 from .conic import Program, node_norms, objective
-from ..network.axis import Marginals, NotUniqueWarning
-from ..mixture.mixture import Mixture, share_series
+from ..network.axis import NotUniqueWarning
+from ..mixture.mixture import Marginals, Mixture, share_series
 from .optimum import certify, feasible, round_down
 from ..network.oracle import Oracle
 
@@ -31,7 +31,19 @@ def observed_shift(
     oracle: Oracle,
     marginals: Marginals, # of the same categories, in any order
 ) -> np.ndarray: # (S,) b̃ = p̃_mix − p
-    "The shift to explain, aligned by label; raises ValueError for other categories or numbers that are not finite."
+    """The shift to explain, aligned by label; raises ValueError for other categories or numbers that are not finite.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    marginals : Marginals
+        of the same categories, in any order
+
+    Returns
+    -------
+    np.ndarray
+        (S,) b̃ = p̃_mix − p
+    """
     p = pd.Series(marginals.p, marginals.index)
     for verb, these, those in (("lack", oracle.index, p.index), ("have", p.index, oracle.index)):
         for node, state in these.difference(those, sort=False)[:1]:
@@ -47,7 +59,21 @@ def program_of(
     marginals: Marginals, # of the same categories, in any order
     lam: float, # λ
 ) -> Program: # of notebook conic
-    "What Definition 5 minimises; raises ValueError for λ < 0 and for marginals of another network."
+    """What Definition 5 minimises; raises ValueError for λ < 0 and for marginals of another network.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    marginals : Marginals
+        of the same categories, in any order
+    lam : float
+        λ
+
+    Returns
+    -------
+    Program
+        of notebook conic
+    """
     if not isinstance(lam, Real) or not 0 <= lam < np.inf:
         raise ValueError(f"lam is the weight λ of ‖x‖₂, a number from 0 up, not {lam!r}: the paper takes 0.1")
     return Program(oracle.effects, observed_shift(oracle, marginals), np.array([s.start for s in oracle.slices]), float(lam))
@@ -59,7 +85,23 @@ def dimm_objective(
     weights: pd.Series | Mapping, # shares by intervention, in any order; those not named have none
     lam: float, # λ ≥ 0
 ) -> float: # max_j ‖A_j x_j − b̃_j‖₂ + λ‖x‖₂
-    "What OPT(ε) minimises (Definition 5); raises ValueError for λ < 0, for shares that are none, for labels that the oracle does not know."
+    """What OPT(ε) minimises (Definition 5); raises ValueError for λ < 0, for shares that are none, for labels that the oracle does not know.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    marginals : Marginals
+        what was observed
+    weights : pd.Series | Mapping
+        shares by intervention, in any order; those not named have none
+    lam : float
+        λ ≥ 0
+
+    Returns
+    -------
+    float
+        max_j ‖A_j x_j − b̃_j‖₂ + λ‖x‖₂
+    """
     shares = share_series(weights)
     for label in shares.index.difference(oracle.interventions, sort=False)[:1]:
         raise ValueError(f"the oracle knows no intervention {label}: build it with that one in its catalogue")
@@ -73,14 +115,41 @@ def objective_gap(
     estimate: Mixture,
     lam: float, # λ ≥ 0
 ) -> float: # Δ = |Obj(Π) − Obj(Π̂)|
-    "How far the objectives of truth and estimate are apart (section 5.1); raises ValueError like `dimm_objective`."
+    """How far the objectives of truth and estimate are apart (section 5.1); raises ValueError like `dimm_objective`.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    marginals : Marginals
+        what the estimate was made from
+    pi : Mixture
+        the truth
+    estimate : Mixture
+    lam : float
+        λ ≥ 0
+
+    Returns
+    -------
+    float
+        Δ = |Obj(Π) − Obj(Π̂)|
+    """
     return abs(dimm_objective(oracle, marginals, pi.weights, lam) - dimm_objective(oracle, marginals, estimate.weights, lam))
 
 # %% ../../nbs/04-solvers/dimm.ipynb #min-constraint
 def constrained_nodes(
     oracle: Oracle,
 ) -> tuple[slice, ...]: # each node's shares; none for a catalogue of another kind
-    "Where the min-constraint of Definition 5 applies: it speaks of a node's own states, as only the default catalogue has them."
+    """Where the min-constraint of Definition 5 applies: it speaks of a node's own states, as only the default catalogue has them.
+
+    Parameters
+    ----------
+    oracle : Oracle
+
+    Returns
+    -------
+    tuple[slice, ...]
+        each node's shares; none for a catalogue of another kind
+    """
     return oracle.slices if oracle.is_default else ()
 
 
@@ -89,7 +158,22 @@ def violation(
     nodes: tuple[slice, ...], # from `constrained_nodes`
     eps: float, # ε
 ) -> float: # 0 if x is feasible
-    "By how much x breaks the constraints of Definition 5."
+    """By how much x breaks the constraints of Definition 5.
+
+    Parameters
+    ----------
+    x : np.ndarray
+        (C,)
+    nodes : tuple[slice, ...]
+        from `constrained_nodes`
+    eps : float
+        ε
+
+    Returns
+    -------
+    float
+        0 if x is feasible
+    """
     return float(max([0.0, -x.min(), x.sum() - 1] + [x[s].min() - eps for s in nodes]))
 
 # %% ../../nbs/04-solvers/dimm.ipynb #random-start
@@ -98,7 +182,21 @@ def random_start(
     nodes: tuple[slice, ...], # from `constrained_nodes`
     rng: np.random.Generator,
 ) -> np.ndarray: # (C,) x ≥ 0, Σx < 1, a zero at every node
-    "A random feasible point: one state a node left out, the rest scaled to a random total."
+    """A random feasible point: one state a node left out, the rest scaled to a random total.
+
+    Parameters
+    ----------
+    n : int
+        C, shares
+    nodes : tuple[slice, ...]
+        from `constrained_nodes`
+    rng : np.random.Generator
+
+    Returns
+    -------
+    np.ndarray
+        (C,) x ≥ 0, Σx < 1, a zero at every node
+    """
     x = rng.random(n)
     for s in nodes: x[rng.integers(s.start, s.stop)] = 0
     return x * rng.random() / max(x.sum(), 1e-300)
@@ -108,7 +206,19 @@ def objective_and_gradient(
     program: Program,
     x: np.ndarray, # (C,)
 ) -> tuple[float, np.ndarray]: # objective, (C,) its gradient
-    "What is minimised, and its slope: that of the node which is worst at x, one of them where several tie."
+    """What is minimised, and its slope: that of the node which is worst at x, one of them where several tie.
+
+    Parameters
+    ----------
+    program : Program
+    x : np.ndarray
+        (C,)
+
+    Returns
+    -------
+    tuple[float, np.ndarray]
+        objective, (C,) its gradient
+    """
     r, length = program.A @ x - program.b, np.linalg.norm(x)
     norms = node_norms(program, r)
     worst = program.node == norms.argmax()
@@ -121,7 +231,22 @@ def constraints_and_jacobian(
     nodes: tuple[slice, ...], # from `constrained_nodes`
     eps: float, # ε
 ) -> tuple[np.ndarray, np.ndarray]: # (1 + nodes,) feasible if ≥ 0; (1 + nodes, C) gradients
-    "Definition 5's g = 1 − Σx, and g_j^ε = ε − min_k x_{j,k}."
+    """Definition 5's g = 1 − Σx, and g_j^ε = ε − min_k x_{j,k}.
+
+    Parameters
+    ----------
+    x : np.ndarray
+        (C,)
+    nodes : tuple[slice, ...]
+        from `constrained_nodes`
+    eps : float
+        ε
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        (1 + nodes,) feasible if ≥ 0; (1 + nodes, C) gradients
+    """
     least = [s.start + int(x[s].argmin()) for s in nodes]
     jacobian = np.zeros((1 + len(least), len(x)))
     jacobian[0] = -1
@@ -131,7 +256,21 @@ def constraints_and_jacobian(
 # %% ../../nbs/04-solvers/dimm.ipynb #descend
 @dataclass(frozen=True, eq=False)
 class Descent:
-    "One run of SLSQP."
+    """One run of SLSQP.
+
+    Attributes
+    ----------
+    x : np.ndarray
+        (C,) feasible
+    trace : np.ndarray
+        objective at the start and after each iteration, of points that need not be feasible
+    violation : float
+        how far from feasible SLSQP left its last point
+    status : int
+        SciPy's: 0 converged, 9 iteration limit, 8 no descent, 4 constraints incompatible, …
+    message : str
+        SciPy's
+    """
     x: np.ndarray # (C,) feasible
     trace: np.ndarray # objective at the start and after each iteration, of points that need not be feasible
     violation: float # how far from feasible SLSQP left its last point
@@ -147,7 +286,26 @@ def descend(
     max_iter: int = 1000, # the paper's
     tol: float = 1e-6, # SciPy's ftol, at its default
 ) -> Descent:
-    "SciPy's SLSQP from one start; if its last point is not quite feasible, the nearest that is."
+    """SciPy's SLSQP from one start; if its last point is not quite feasible, the nearest that is.
+
+    Parameters
+    ----------
+    program : Program
+    nodes : tuple[slice, ...]
+        from `constrained_nodes`
+    eps : float
+        ε
+    start : np.ndarray
+        (C,)
+    max_iter : int, default 1000
+        the paper's
+    tol : float, default 1e-6
+        SciPy's ftol, at its default
+
+    Returns
+    -------
+    Descent
+    """
     trace = []
 
     def slope(x: np.ndarray) -> np.ndarray: # asked for at accepted points only; SciPy's callback sees trial steps
@@ -167,12 +325,45 @@ START_COLUMNS = ("first", "objective", "iterations", "violation", "status", "mes
 
 
 def no_starts() -> pd.DataFrame: # what `.starts` is for the conic solver
+    """Returns
+    -------
+    pd.DataFrame
+        what `.starts` is for the conic solver
+    """
     return pd.DataFrame(columns=START_COLUMNS).rename_axis("start")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DimmResult:
-    "A solution of OPT(ε), and what is known of its quality."
+    """A solution of OPT(ε), and what is known of its quality.
+
+    Attributes
+    ----------
+    mixture : Mixture
+        the shares
+    objective : float
+        max_j ‖A_j x_j − b̃_j‖₂ + λ‖x‖₂ at them
+    lower_bound : float
+        no feasible shares have a smaller objective; 0 from SLSQP, which proves nothing
+    status : str
+        "optimal": the gap is at most 1e-6·max(objective, 1e-3); else "feasible"
+    message : str
+        what the status means here, in sentences
+    solver : str
+        "conic" or "slsqp"
+    lam : float
+        λ
+    eps : float
+        ε
+    iterations : int
+        conic: cone programs solved; slsqp: iterations of all starts
+    bounds : np.ndarray, default field(default_factory=lambda: np.zeros(0))
+        conic: the bound as branching went on
+    starts : pd.DataFrame, default field(default_factory=no_starts)
+        slsqp, per start: objective at first and in the end, iterations, violation, status, message
+    traces : tuple[np.ndarray, ...], default ()
+        slsqp, per start: objective at the start and after every iteration
+    """
     mixture: Mixture # the shares
     objective: float # max_j ‖A_j x_j − b̃_j‖₂ + λ‖x‖₂ at them
     lower_bound: float # no feasible shares have a smaller objective; 0 from SLSQP, which proves nothing
@@ -188,10 +379,22 @@ class DimmResult:
 
     @property
     def gap(self) -> float: # the optimum is at most this much lower
+        """the optimum is at most this much lower
+
+        Returns
+        -------
+        float
+        """
         return self.objective - self.lower_bound
 
     def to_frame(self) -> pd.DataFrame: # column share; zeros are left out
-        "The shares, largest first."
+        """The shares, largest first.
+
+        Returns
+        -------
+        pd.DataFrame
+            column share; zeros are left out
+        """
         return self.mixture.largest(len(self.mixture.weights))
 
     def _headline(self) -> str:
@@ -215,7 +418,26 @@ def verdict(
     lam: float, # λ
     constrained: bool, # does the min-constraint apply?
 ) -> tuple[str, str]: # status, message
-    "What the gap, λ and the catalogue mean for the answer."
+    """What the gap, λ and the catalogue mean for the answer.
+
+    Parameters
+    ----------
+    value : float
+        objective
+    bound : float
+        lower bound
+    unproven : str
+        what to say if the gap is wider than promised
+    lam : float
+        λ
+    constrained : bool
+        does the min-constraint apply?
+
+    Returns
+    -------
+    tuple[str, str]
+        status, message
+    """
     optimal = value - bound <= PROMISE * max(value, 1e-3)
     said = [f"No feasible shares have an objective lower by more than {max(value - bound, 0):.1e}." if optimal else unproven]
     if lam == 0: said.append(FLAT)
@@ -230,7 +452,22 @@ def by_slsqp(
     n_starts: int,
     rng: np.random.Generator,
 ) -> DimmResult:
-    "The paper's protocol (appendix C.2): many random starts, the best end is kept."
+    """The paper's protocol (appendix C.2): many random starts, the best end is kept.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    program : Program
+        from `program_of`
+    eps : float
+        ε
+    n_starts : int
+    rng : np.random.Generator
+
+    Returns
+    -------
+    DimmResult
+    """
     nodes = constrained_nodes(oracle)
     with threadpool_limits(limits=1, user_api="blas"):  # sums in the same order, however many cores: another last digit leads to another end
         runs = [descend(program, nodes, eps, random_start(program.A.shape[1], nodes, rng)) for _ in range(n_starts)]
@@ -249,7 +486,20 @@ def by_cones(
     program: Program, # from `program_of`
     eps: float, # ε
 ) -> DimmResult:
-    "The certified optimum (notebook optimum)."
+    """The certified optimum (notebook optimum).
+
+    Parameters
+    ----------
+    oracle : Oracle
+    program : Program
+        from `program_of`
+    eps : float
+        ε
+
+    Returns
+    -------
+    DimmResult
+    """
     nodes = constrained_nodes(oracle)
     found = certify(program, nodes, eps)
     unproven = f"After {found.solves} cone programs, the optimum may still be lower by up to {found.objective - found.bound:.1e}."
@@ -264,7 +514,15 @@ def check_options(
     solver: str,
     n_starts: int,
 ) -> None:
-    "Raises ValueError that says which option cannot be, and what could."
+    """Raises ValueError that says which option cannot be, and what could.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    eps : float
+    solver : str
+    n_starts : int
+    """
     if not isinstance(eps, Real) or not 0 < eps < np.inf:
         raise ValueError(f"eps is the ε that a node's least share may have, a number above 0, not {eps!r}: the paper takes 1e-5")
     if solver not in ("conic", "slsqp"):
@@ -284,7 +542,29 @@ def solve_dimm(
     n_starts: int = 60, # slsqp only
     seed: int | np.random.Generator = 0, # slsqp only
 ) -> DimmResult: # status "optimal" or "feasible"
-    "OPT(ε) of Definition 5; raises ValueError for bad options or other marginals, warns NotUniqueWarning at λ = 0."
+    """OPT(ε) of Definition 5; raises ValueError for bad options or other marginals, warns NotUniqueWarning at λ = 0.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    marginals : Marginals
+        what was observed, of the same categories; any order
+    lam : float, default 0.1
+        λ ≥ 0; the default is the paper's
+    eps : float, default 1e-5
+        ε > 0; the default is the paper's
+    solver : str, default "conic"
+        "conic": certified optimum; "slsqp": the paper's, the best of many starts
+    n_starts : int, default 60
+        slsqp only
+    seed : int | np.random.Generator, default 0
+        slsqp only
+
+    Returns
+    -------
+    DimmResult
+        status "optimal" or "feasible"
+    """
     check_options(oracle, eps, solver, n_starts)
     program = program_of(oracle, marginals, lam)
     result = by_cones(oracle, program, eps) if solver == "conic" else by_slsqp(oracle, program, eps, n_starts, np.random.default_rng(seed))

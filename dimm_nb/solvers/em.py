@@ -18,8 +18,7 @@ import scipy.sparse as sp
 from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import nnls
 from ..mixture.mixture import Mixture, restore_assumption_1, root_directions
-from ..network.axis import check_codes
-from ..network.network import CausalNetwork
+from ..network.network import CausalNetwork, check_codes
 from ..network.oracle import Catalogue, read_catalogue
 
 # %% ../../nbs/04-solvers/em.ipynb #joint-probabilities
@@ -27,7 +26,19 @@ def components(
     net: CausalNetwork,
     interventions: Catalogue | None = None, # None: every single-node do(X_i = α)
 ) -> tuple[list[dict[int, int]], pd.Index]: # C interventions as positions {node: state}, and the axis of their names
-    "The catalogue's interventions; raises ValueError for unknown labels, an empty catalogue, or two that do the same."
+    """The catalogue's interventions; raises ValueError for unknown labels, an empty catalogue, or two that do the same.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    interventions : Catalogue | None, default None
+        None: every single-node do(X_i = α)
+
+    Returns
+    -------
+    tuple[list[dict[int, int]], pd.Index]
+        C interventions as positions {node: state}, and the axis of their names
+    """
     dos, axis = read_catalogue(net, interventions)
     if not dos: raise ValueError("the catalogue of interventions is empty: leave it out to have every do(X_i = α)")
     seen = {}
@@ -41,7 +52,20 @@ def joint_probabilities(
     codes: np.ndarray, # (m, n) joint samples
     interventions: Catalogue | None = None,
 ) -> np.ndarray: # (m, C + 1) P_{i,α}(x); the last column is P(x)
-    "Each row's probability under each component, read off the cut networks themselves (Definition 4)."
+    """Each row's probability under each component, read off the cut networks themselves (Definition 4).
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    codes : np.ndarray
+        (m, n) joint samples
+    interventions : Catalogue | None, default None
+
+    Returns
+    -------
+    np.ndarray
+        (m, C + 1) P_{i,α}(x); the last column is P(x)
+    """
     dos, _ = components(net, interventions)
     cut = [net.do({net.names[i]: net.states[i][k] for i, k in do.items()}) for do in dos]
     return np.exp(np.column_stack([component.log_prob(codes) for component in (*cut, net)]))
@@ -51,14 +75,40 @@ def mean_log_likelihood(
     probability: np.ndarray, # (m, C + 1) from `joint_probabilities`
     shares: np.ndarray, # (C + 1,) Π, with π_φ last
 ) -> float: # nats a row
-    "Equation 8, divided by the number of rows."
+    """Equation 8, divided by the number of rows.
+
+    Parameters
+    ----------
+    probability : np.ndarray
+        (m, C + 1) from `joint_probabilities`
+    shares : np.ndarray
+        (C + 1,) Π, with π_φ last
+
+    Returns
+    -------
+    float
+        nats a row
+    """
     return float(np.log(probability @ shares).mean())
 
 def em_step(
     probability: np.ndarray, # (m, C + 1) from `joint_probabilities`
     shares: np.ndarray, # (C + 1,) Π^old
 ) -> np.ndarray: # (C + 1,) Π^new
-    "One iteration of appendix D: its steps 2 and 3."
+    """One iteration of appendix D: its steps 2 and 3.
+
+    Parameters
+    ----------
+    probability : np.ndarray
+        (m, C + 1) from `joint_probabilities`
+    shares : np.ndarray
+        (C + 1,) Π^old
+
+    Returns
+    -------
+    np.ndarray
+        (C + 1,) Π^new
+    """
     weighted = shares * probability
     gamma = weighted / weighted.sum(axis=1, keepdims=True)  # E step: responsibilities
     return gamma.mean(axis=0)  # M step
@@ -68,7 +118,21 @@ def em_step_as_written(
     codes: np.ndarray, # (m, n) joint samples
     shares: np.ndarray, # (C + 1,) Π^old
 ) -> np.ndarray: # (C + 1,) Π^new
-    "The same with every component's joint probability worked out anew each time, as appendix D reads."
+    """The same with every component's joint probability worked out anew each time, as appendix D reads.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    codes : np.ndarray
+        (m, n) joint samples
+    shares : np.ndarray
+        (C + 1,) Π^old
+
+    Returns
+    -------
+    np.ndarray
+        (C + 1,) Π^new
+    """
     return em_step(joint_probabilities(net, codes), shares)
 
 # %% ../../nbs/04-solvers/em.ipynb #log-conditionals
@@ -76,7 +140,19 @@ def log_conditionals(
     net: CausalNetwork,
     codes: np.ndarray, # (m, n)
 ) -> np.ndarray: # (m, n) log P(x_i | pa_i); −inf where it is 0
-    "Each row's factors, one a node: all that the closed form needs."
+    """Each row's factors, one a node: all that the closed form needs.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    codes : np.ndarray
+        (m, n)
+
+    Returns
+    -------
+    np.ndarray
+        (m, n) log P(x_i | pa_i); −inf where it is 0
+    """
     out = np.empty(codes.shape)
     with np.errstate(divide="ignore"):
         for j, cpt in enumerate(net.cpts):
@@ -89,7 +165,20 @@ def distinct_rows(
     codes: np.ndarray, # (m, n) int
     sizes: Sequence[int], # states of each node
 ) -> tuple[np.ndarray, np.ndarray]: # (U,) position of each distinct row's first occurrence, (m,) which of them a row is
-    "The distinct rows: each packed into as few 64-bit numbers as it takes, which are then sorted."
+    """The distinct rows: each packed into as few 64-bit numbers as it takes, which are then sorted.
+
+    Parameters
+    ----------
+    codes : np.ndarray
+        (m, n) int
+    sizes : Sequence[int]
+        states of each node
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        (U,) position of each distinct row's first occurrence, (m,) which of them a row is
+    """
     keys, room = [], 0
     for j, k in enumerate(sizes):
         if room < k: keys, room = [*keys, np.zeros(len(codes), np.uint64)], 2**64
@@ -109,7 +198,22 @@ def relative_log_probabilities(
     codes: np.ndarray, # (U, n)
     dos: Sequence[Mapping[int, int]], # C interventions as positions
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]: # (U, G + 1) columns, (U, G + 1) log P_c(x) − total, (U,) total
-    "log P_c(x) less the row's sum of finite factors, where an intervention fits the row; −inf where P_c(x) = 0."
+    """log P_c(x) less the row's sum of finite factors, where an intervention fits the row; −inf where P_c(x) = 0.
+
+    Parameters
+    ----------
+    log_p : np.ndarray
+        (U, n) from `log_conditionals`
+    codes : np.ndarray
+        (U, n)
+    dos : Sequence[Mapping[int, int]]
+        C interventions as positions
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray, np.ndarray]
+        (U, G + 1) columns, (U, G + 1) log P_c(x) − total, (U,) total
+    """
     impossible = np.isneginf(log_p)
     finite, misfits = np.where(impossible, 0, log_p), impossible.sum(axis=1)
     groups: dict[tuple[int, ...], list[int]] = {}  # interventions on the same nodes: at most one of them fits a row
@@ -128,7 +232,17 @@ def relative_log_probabilities(
 # %% ../../nbs/04-solvers/em.ipynb #likelihood
 @dataclass(frozen=True, eq=False)
 class Likelihood:
-    "Everything that the samples say about the shares: P_c(x) for each distinct row x and component c."
+    """Everything that the samples say about the shares: P_c(x) for each distinct row x and component c.
+
+    Attributes
+    ----------
+    ratio : sp.csr_array
+        (U, C + 1) P_c(x) / scale(x), each row's largest entry 1; the last column is P itself
+    log_scale : np.ndarray
+        (U,)
+    frequency : np.ndarray
+        (U,) share of the samples that are this row
+    """
     ratio: sp.csr_array # (U, C + 1) P_c(x) / scale(x), each row's largest entry 1; the last column is P itself
     log_scale: np.ndarray # (U,)
     frequency: np.ndarray # (U,) share of the samples that are this row
@@ -139,7 +253,23 @@ def likelihood(
     count: np.ndarray, # (U,) how often each occurs
     dos: Sequence[Mapping[int, int]], # C interventions as positions
 ) -> tuple[Likelihood, np.ndarray]: # of the rows that some component allows, and (U,) bool: which those are
-    "The likelihood in closed form, without inference; rows of probability 0 under every component are left out."
+    """The likelihood in closed form, without inference; rows of probability 0 under every component are left out.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    codes : np.ndarray
+        (U, n) distinct rows
+    count : np.ndarray
+        (U,) how often each occurs
+    dos : Sequence[Mapping[int, int]]
+        C interventions as positions
+
+    Returns
+    -------
+    tuple[Likelihood, np.ndarray]
+        of the rows that some component allows, and (U,) bool: which those are
+    """
     column, value, total = relative_log_probabilities(log_conditionals(net, codes), codes, dos)
     top = value.max(axis=1)
     allowed = top > -np.inf
@@ -156,7 +286,19 @@ def gains(
     like: Likelihood,
     shares: np.ndarray, # (C + 1,)
 ) -> np.ndarray: # (C + 1,) mean over the samples of P_c(x) / P_mix(x)
-    "What each component's share is multiplied by in an EM step; the largest, less 1, bounds the log-likelihood's gap a row."
+    """What each component's share is multiplied by in an EM step; the largest, less 1, bounds the log-likelihood's gap a row.
+
+    Parameters
+    ----------
+    like : Likelihood
+    shares : np.ndarray
+        (C + 1,)
+
+    Returns
+    -------
+    np.ndarray
+        (C + 1,) mean over the samples of P_c(x) / P_mix(x)
+    """
     return like.ratio.T @ (like.frequency / (like.ratio @ shares))
 
 # %% ../../nbs/04-solvers/em.ipynb #curvature
@@ -168,7 +310,21 @@ def curvature(
     mix: np.ndarray, # (U,) ratio @ shares
     block: int = 8192, # rows multiplied at a time
 ) -> np.ndarray: # (C + 1, C + 1) mean of P_c P_d / P_mix²
-    "Minus the Hessian of the mean log-likelihood: LᵀDL, block by block; dense blocks, unless L has few entries a row."
+    """Minus the Hessian of the mean log-likelihood: LᵀDL, block by block; dense blocks, unless L has few entries a row.
+
+    Parameters
+    ----------
+    like : Likelihood
+    mix : np.ndarray
+        (U,) ratio @ shares
+    block : int, default 8192
+        rows multiplied at a time
+
+    Returns
+    -------
+    np.ndarray
+        (C + 1, C + 1) mean of P_c P_d / P_mix²
+    """
     width = like.ratio.shape[1]
     out, root = np.zeros((width, width)), np.sqrt(like.frequency) / mix
     sparse = SPARSE_COST * (like.ratio.nnz / len(mix)) ** 2 < width**2
@@ -185,7 +341,24 @@ def quadratic_step(
     gain: np.ndarray, # (C + 1,)
     ridge: float = 1e-9, # relative: makes the flat directions curved enough for a Cholesky factor
 ) -> np.ndarray: # (C + 1,) shares ≥ 0 where the quadratic model is least
-    "Minimise ½ dᵀHd + (1 − gain)·d over shares + d ≥ 0, as a non-negative least squares problem."
+    """Minimise ½ dᵀHd + (1 − gain)·d over shares + d ≥ 0, as a non-negative least squares problem.
+
+    Parameters
+    ----------
+    hessian : np.ndarray
+        (C + 1, C + 1) from `curvature`
+    shares : np.ndarray
+        (C + 1,)
+    gain : np.ndarray
+        (C + 1,)
+    ridge : float, default 1e-9
+        relative: makes the flat directions curved enough for a Cholesky factor
+
+    Returns
+    -------
+    np.ndarray
+        (C + 1,) shares ≥ 0 where the quadratic model is least
+    """
     scale = np.maximum(np.sqrt(hessian.diagonal()), 1)  # below 1, so is the gain: a component without a share
     scaled = hessian / np.outer(scale, scale) + ridge * np.eye(len(scale))
     root = cholesky(scaled)
@@ -199,7 +372,23 @@ def sqp_step(
     mix: np.ndarray, # (U,) ratio @ shares
     gain: np.ndarray, # (C + 1,)
 ) -> np.ndarray: # (C + 1,)
-    "One Newton step with line search on Σx − mean log-likelihood; an EM step where that does not go down."
+    """One Newton step with line search on Σx − mean log-likelihood; an EM step where that does not go down.
+
+    Parameters
+    ----------
+    like : Likelihood
+    shares : np.ndarray
+        (C + 1,)
+    mix : np.ndarray
+        (U,) ratio @ shares
+    gain : np.ndarray
+        (C + 1,)
+
+    Returns
+    -------
+    np.ndarray
+        (C + 1,)
+    """
     try: direction = quadratic_step(curvature(like, mix), shares, gain) - shares
     except (np.linalg.LinAlgError, RuntimeError): return shares * gain
     change, slope = (like.ratio @ direction) / mix, (1 - gain) @ direction
@@ -214,7 +403,19 @@ WARM_UP = 15  # EM steps before the first Newton step
 
 @dataclass(frozen=True, eq=False)
 class Climb:
-    "The way up from one start."
+    """The way up from one start.
+
+    Attributes
+    ----------
+    shares : np.ndarray
+        (C + 1,) where it ended; P's last
+    gap : float
+        nats a row, certified
+    trace : np.ndarray
+        (iterations + 1,) mean log-likelihood of a row
+    status : str
+        "optimal" or "not converged"
+    """
     shares: np.ndarray # (C + 1,) where it ended; P's last
     gap: float # nats a row, certified
     trace: np.ndarray # (iterations + 1,) mean log-likelihood of a row
@@ -227,7 +428,23 @@ def climb(
     tol: float, # certified gap to stop at, nats a row
     max_iter: int,
 ) -> Climb:
-    "Maximise the likelihood from one start."
+    """Maximise the likelihood from one start.
+
+    Parameters
+    ----------
+    like : Likelihood
+    shares : np.ndarray
+        (C + 1,) where to start; all > 0
+    solver : str
+        "sqp" or "em"
+    tol : float
+        certified gap to stop at, nats a row
+    max_iter : int
+
+    Returns
+    -------
+    Climb
+    """
     trace = []
     while True:
         mix = like.ratio @ shares
@@ -246,7 +463,22 @@ def undetermined(
     directions: np.ndarray, # (C, R) from `root_directions`: known, and settled by Assumption 1
     near: float = 1e-4, # components whose gain is within this of 1 may have a share at some maximum
 ) -> np.ndarray: # int, components whose shares may differ between maxima; none unless the climb ended at one
-    "Which shares the samples leave open: those that a direction without effect on any row's probability moves."
+    """Which shares the samples leave open: those that a direction without effect on any row's probability moves.
+
+    Parameters
+    ----------
+    like : Likelihood
+    best : Climb
+    directions : np.ndarray
+        (C, R) from `root_directions`: known, and settled by Assumption 1
+    near : float, default 1e-4
+        components whose gain is within this of 1 may have a share at some maximum
+
+    Returns
+    -------
+    np.ndarray
+        int, components whose shares may differ between maxima; none unless the climb ended at one
+    """
     if best.status != "optimal": return np.arange(0)
     mix = like.ratio @ best.shares
     may = np.flatnonzero(like.ratio.T @ (like.frequency / mix) > 1 - np.clip(10 * best.gap, near, .5))
@@ -263,7 +495,32 @@ def undetermined(
 # %% ../../nbs/04-solvers/em.ipynb #em-result
 @dataclass(frozen=True, eq=False, repr=False)
 class EMResult:
-    "A maximum-likelihood fit, with its certificate."
+    """A maximum-likelihood fit, with its certificate.
+
+    Attributes
+    ----------
+    mixture : Mixture
+        Assumption 1 restored: every root has a state with share 0
+    weights : pd.Series
+        the shares as the solver left them
+    log_likelihood : float
+        nats, of all rows used; equation 8
+    gap : float
+        nats a row: no shares have a log-likelihood higher by more than this
+    iterations : int
+    trace : np.ndarray
+        (iterations + 1,) mean log-likelihood of a row
+    status : str
+        "optimal" or "not converged"
+    rows : pd.Series
+        how many: all, distinct, impossible under P, excluded
+    excluded : np.ndarray
+        positions of the rows that no component allows
+    undetermined : pd.Index
+        interventions whose shares the samples leave open
+    starts : pd.DataFrame
+        per start: mean_log_likelihood, gap, iterations, status
+    """
     mixture: Mixture # Assumption 1 restored: every root has a state with share 0
     weights: pd.Series # the shares as the solver left them
     log_likelihood: float # nats, of all rows used; equation 8
@@ -277,7 +534,12 @@ class EMResult:
     starts: pd.DataFrame # per start: mean_log_likelihood, gap, iterations, status
 
     def to_frame(self) -> pd.DataFrame:
-        "The shares, largest first; zeros are left out."
+        """The shares, largest first; zeros are left out.
+
+        Returns
+        -------
+        pd.DataFrame
+        """
         shares = self.mixture.weights[self.mixture.weights > 0].sort_values(ascending=False)
         return shares.rename("share").to_frame()
 
@@ -294,7 +556,19 @@ def checked_samples(
     net: CausalNetwork,
     samples: np.ndarray | pd.DataFrame, # (m, n) positions of states; or a table of their labels, a column a node
 ) -> np.ndarray: # (m, n) int
-    "The samples as positions of states; raises ValueError that names the row and node of the first bad entry."
+    """The samples as positions of states; raises ValueError that names the row and node of the first bad entry.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    samples : np.ndarray | pd.DataFrame
+        (m, n) positions of states; or a table of their labels, a column a node
+
+    Returns
+    -------
+    np.ndarray
+        (m, n) int
+    """
     if not len(samples): raise ValueError("there are no samples: give at least one row")
     if isinstance(samples, pd.DataFrame): return net.codes(samples)
     samples = np.asarray(samples)
@@ -310,7 +584,20 @@ def check_options(
     tol: float,
     max_iter: int | None,
 ) -> int: # max_iter, or what it is by default
-    "Raises ValueError for an option out of range."
+    """Raises ValueError for an option out of range.
+
+    Parameters
+    ----------
+    solver : str
+    n_starts : int
+    tol : float
+    max_iter : int | None
+
+    Returns
+    -------
+    int
+        max_iter, or what it is by default
+    """
     if solver not in ("sqp", "em"): raise ValueError(f"solver must be 'sqp' or 'em', not {solver!r}")
     if max_iter is None: max_iter = 50_000 if solver == "em" else 200
     for name, value in dict(n_starts=n_starts, max_iter=max_iter).items():
@@ -326,7 +613,18 @@ def warn_about_excluded(
     positions: np.ndarray, # (k,) where they stand among the samples
     total: int, # rows in all
 ) -> None:
-    "Say how many rows are left out and why the first one is; raises ValueError if that is all of them."
+    """Say how many rows are left out and why the first one is; raises ValueError if that is all of them.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    codes : np.ndarray
+        (k, n) the rows that no component allows, k > 0
+    positions : np.ndarray
+        (k,) where they stand among the samples
+    total : int
+        rows in all
+    """
     bad = [net.names[j] for j in np.flatnonzero(np.isneginf(log_conditionals(net, codes[:1])[0]))]
     why = (f"the first is row {positions[0]}, where {' and '.join(bad)} {'has a state' if len(bad) == 1 else 'have states'} of probability 0 "
            f"given the parents, and no intervention in the catalogue forces {'it' if len(bad) == 1 else 'them all'}")
@@ -334,7 +632,14 @@ def warn_about_excluded(
     warn(f"{len(positions)} of {total} rows are impossible under every component and were left out: {why}", stacklevel=4)
 
 def warn_about_result(result: EMResult, tol: float, solver: str) -> None:
-    "Say so where the fit has not converged, or is not the only one."
+    """Say so where the fit has not converged, or is not the only one.
+
+    Parameters
+    ----------
+    result : EMResult
+    tol : float
+    solver : str
+    """
     if result.status != "optimal":
         warn(f"not converged: after {result.iterations} iterations the gap may be {result.gap:.1e} nats a row, more than tol={tol:g}; "
              + ("solver='sqp' is much faster" if solver == "em" else "raise max_iter"), stacklevel=3)
@@ -348,7 +653,21 @@ def tally(
     codes: np.ndarray, # (m, n) checked
     dos: Sequence[Mapping[int, int]], # C interventions as positions
 ) -> tuple[Likelihood, pd.Series, np.ndarray]: # the likelihood, how many rows of what kind, positions of those excluded
-    "Count the distinct rows and set up their likelihood; warns of rows that no component allows, raises ValueError if none is left."
+    """Count the distinct rows and set up their likelihood; warns of rows that no component allows, raises ValueError if none is left.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    codes : np.ndarray
+        (m, n) checked
+    dos : Sequence[Mapping[int, int]]
+        C interventions as positions
+
+    Returns
+    -------
+    tuple[Likelihood, pd.Series, np.ndarray]
+        the likelihood, how many rows of what kind, positions of those excluded
+    """
     first, group = distinct_rows(codes, net.sizes)
     count = np.bincount(group)
     like, allowed = likelihood(net, codes[first], count, dos)
@@ -369,7 +688,30 @@ def fit_em(
     tol: float = 1e-6, # certified gap to stop at, nats a row
     max_iter: int | None = None, # a start; None: 200 for sqp, 50,000 for em
 ) -> EMResult:
-    "The shares Π of highest likelihood given joint samples (appendix D); raises ValueError for bad samples or options."
+    """The shares Π of highest likelihood given joint samples (appendix D); raises ValueError for bad samples or options.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    codes : np.ndarray | pd.DataFrame
+        (m, n) joint samples: positions of states, or a table of their labels
+    solver : str, default "sqp"
+        "sqp", or "em" as in appendix D
+    n_starts : int, default 1
+        the first start is uniform, the others random; the best is kept
+    seed : int | np.random.Generator, default 0
+        for the random starts
+    interventions : Catalogue | None, default None
+        None: every single-node do(X_i = α)
+    tol : float, default 1e-6
+        certified gap to stop at, nats a row
+    max_iter : int | None, default None
+        a start; None: 200 for sqp, 50,000 for em
+
+    Returns
+    -------
+    EMResult
+    """
     max_iter = check_options(solver, n_starts, tol, max_iter)
     codes = checked_samples(net, codes)
     dos, axis = components(net, interventions)

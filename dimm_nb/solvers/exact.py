@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..network.axis import Marginals, NotUniqueWarning
-from ..mixture.mixture import Mixture
+from ..network.axis import NotUniqueWarning
+from ..mixture.mixture import Marginals, Mixture
 from ..network.oracle import Oracle
 from ..theory.theory import last_crossing, nonnegative_t, on_line
 
@@ -41,7 +41,14 @@ def _forward(
 
 # %% ../../nbs/04-solvers/exact.ipynb #inconsistency
 class InconsistentMarginals(ValueError):
-    "No mixture that obeys Assumption 1 has these marginals: `.node` and `.amount` say where, and by how much."
+    """No mixture that obeys Assumption 1 has these marginals: `.node` and `.amount` say where, and by how much.
+
+    Parameters
+    ----------
+    message : str
+    node : str, default ""
+    amount : float, default float("nan")
+    """
     def __init__(self, message: str, node: str = "", amount: float = float("nan")) -> None:
         super().__init__(message)
         self.node, self.amount = node, amount
@@ -96,7 +103,23 @@ def _verdict(
 # %% ../../nbs/04-solvers/exact.ipynb #exact-solution
 @dataclass(frozen=True, eq=False)
 class ExactSolution:
-    "What `solve_exact` found; prints as a short table."
+    """What `solve_exact` found; prints as a short table.
+
+    Attributes
+    ----------
+    mixture : Mixture | None
+        the shares; None if the marginals are inconsistent
+    weights : pd.Series
+        (S,) the raw point: may have negative entries or sum to more than 1
+    status : str
+        "unique", "not unique", "undecided" (open nodes, but nothing is untouched), or "inconsistent"
+    message : str
+        the status in a sentence
+    nodes : pd.DataFrame
+        index node; columns total (of its shares), unused (state), p (of that state)
+    open_nodes : tuple[str, ...]
+        nodes whose total Theorem 1 does not fix: the least is given
+    """
     mixture: Mixture | None # the shares; None if the marginals are inconsistent
     weights: pd.Series # (S,) the raw point: may have negative entries or sum to more than 1
     status: str # "unique", "not unique", "undecided" (open nodes, but nothing is untouched), or "inconsistent"
@@ -107,7 +130,18 @@ class ExactSolution:
     def largest(self,
         n: int = 10, # rows
     ) -> pd.DataFrame: # index node, state; column share
-        "The largest shares."
+        """The largest shares.
+
+        Parameters
+        ----------
+        n : int, default 10
+            rows
+
+        Returns
+        -------
+        pd.DataFrame
+            index node, state; column share
+        """
         return self.weights[self.weights > 1e-6].sort_values(ascending=False).head(n).to_frame("share")
 
     def __repr__(self) -> str:
@@ -141,7 +175,24 @@ def solve_exact(
     tol: float = 1e-8, # a probability or share that counts as zero; a sum that counts as at most 1
     check: bool = True, # False: inconsistent marginals give the raw point instead of an error
 ) -> ExactSolution: # status "unique", "not unique", "undecided"; with check=False also "inconsistent"
-    "The mixture with these marginals (Theorem 1, Corollary 1), O(S²); raises InconsistentMarginals or ValueError, warns NotUniqueWarning."
+    """The mixture with these marginals (Theorem 1, Corollary 1), O(S²); raises InconsistentMarginals or ValueError, warns NotUniqueWarning.
+
+    Parameters
+    ----------
+    oracle : Oracle
+        default catalogue
+    marginals : Marginals
+        exact marginals of the mixture; any order, aligned by label
+    tol : float, default 1e-8
+        a probability or share that counts as zero; a sum that counts as at most 1
+    check : bool, default True
+        False: inconsistent marginals give the raw point instead of an error
+
+    Returns
+    -------
+    ExactSolution
+        status "unique", "not unique", "undecided"; with check=False also "inconsistent"
+    """
     if not 0 < tol <= 1e-3: raise ValueError(f"tol is a probability that counts as zero, above 0 and at most 0.001, not {tol}")
     shift = _shift(oracle, marginals)
     x, unused = _forward(oracle, shift, tol)
@@ -164,7 +215,20 @@ def error_gain(
     oracle: Oracle, # default catalogue
     solution: ExactSolution, # whose unused states define the system
 ) -> pd.Series: # over the interventions that are used: error of the share per unit of error in the marginals
-    "How far an error of the marginals is magnified at worst, as long as the same states stay unused; O(S³)."
+    """How far an error of the marginals is magnified at worst, as long as the same states stay unused; O(S³).
+
+    Parameters
+    ----------
+    oracle : Oracle
+        default catalogue
+    solution : ExactSolution
+        whose unused states define the system
+
+    Returns
+    -------
+    pd.Series
+        over the interventions that are used: error of the share per unit of error in the marginals
+    """
     unused = oracle.index.get_indexer(pd.MultiIndex.from_arrays([solution.nodes.index, solution.nodes["unused"]]))
     used = np.setdiff1d(np.arange(len(oracle.index)), unused)
     inverse = np.linalg.inv(oracle.effects[np.ix_(used, used)])

@@ -21,7 +21,19 @@ from .conic import Iterate, Program, dual_bound, interior_point, node_norms, obj
 # %% ../../nbs/04-solvers/optimum.ipynb #face
 @dataclass(frozen=True, eq=False)
 class Face:
-    "Which constraints hold with equality at the optimum."
+    """Which constraints hold with equality at the optimum.
+
+    Attributes
+    ----------
+    free : np.ndarray
+        positions of the shares strictly between 0 and their cap
+    longest : np.ndarray
+        positions of the nodes whose residual is t
+    full : bool
+        Σx = 1?
+    x : np.ndarray
+        (C,) shares, those that are not free at 0 or their cap
+    """
     free: np.ndarray # positions of the shares strictly between 0 and their cap
     longest: np.ndarray # positions of the nodes whose residual is t
     full: bool # Σx = 1?
@@ -33,7 +45,19 @@ def guess_face(
     at: Iterate,
     cap: np.ndarray, # (C,)
 ) -> Face:
-    "Strict complementarity: of a quantity and its multiplier, the larger one is the one that is not zero."
+    """Strict complementarity: of a quantity and its multiplier, the larger one is the one that is not zero.
+
+    Parameters
+    ----------
+    program : Program
+    at : Iterate
+    cap : np.ndarray
+        (C,)
+
+    Returns
+    -------
+    Face
+    """
     zero, top = at.x <= at.lower, (cap < 1) & (cap - at.x < at.upper)
     x = np.where(zero, 0.0, np.where(top, cap, np.clip(at.x, 0, cap)))
     norms = node_norms(program, program.A @ x - program.b)
@@ -47,7 +71,22 @@ def kkt(
     v: np.ndarray, # the unknowns: free shares, μ of the longest nodes, t, ν
     radius: float | None, # None: t is free and Σμ = 1; else t = radius and the gradient of Σx is added
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]: # equations (zero at the optimum), their Jacobian, x, y
-    "The optimality conditions on a face."
+    """The optimality conditions on a face.
+
+    Parameters
+    ----------
+    program : Program
+    face : Face
+    v : np.ndarray
+        the unknowns: free shares, μ of the longest nodes, t, ν
+    radius : float | None
+        None: t is free and Σμ = 1; else t = radius and the gradient of Σx is added
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+        equations (zero at the optimum), their Jacobian, x, y
+    """
     P, J = len(face.free), len(face.longest)
     x, (mu, t, nu) = face.x.copy(), (v[P : P + J], v[-2], v[-1])
     x[face.free] = v[:P]
@@ -76,7 +115,23 @@ def newton(
     radius: float | None = None, # see `kkt`
     steps: int = 10,
 ) -> tuple[np.ndarray, np.ndarray]: # (C,) x, (S,) y; not finite if it fails
-    "Solve the optimality conditions on a face."
+    """Solve the optimality conditions on a face.
+
+    Parameters
+    ----------
+    program : Program
+    face : Face
+    at : Iterate
+        where to start
+    radius : float | None, default None
+        see `kkt`
+    steps : int, default 10
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        (C,) x, (S,) y; not finite if it fails
+    """
     t = node_norms(program, program.A @ face.x - program.b).max()
     v = np.concatenate([face.x[face.free], node_norms(program, at.y)[face.longest], [t if radius is None else radius, at.nu * face.full]])
     with np.errstate(all="ignore"):
@@ -95,7 +150,23 @@ def sharpen(
     radius: float | None = None, # see `kkt`
     rounds: int = 8,
 ) -> tuple[np.ndarray, np.ndarray]: # (C,) x, (S,) y; may be infeasible if it fails
-    "Newton's method on a face, shrinking it until no share is negative."
+    """Newton's method on a face, shrinking it until no share is negative.
+
+    Parameters
+    ----------
+    program : Program
+    face : Face
+        the first guess
+    at : Iterate
+    radius : float | None, default None
+        see `kkt`
+    rounds : int, default 8
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        (C,) x, (S,) y; may be infeasible if it fails
+    """
     for _ in range(rounds):
         x, y = newton(program, face, at, radius)
         negative = x[face.free] < 0
@@ -110,7 +181,21 @@ def exact_system(
     face: Face, # for the shares with a cap below 1, and whether Σx = 1
     cap: np.ndarray, # (C,)
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]: # (C,) the capped shares, (C,) bool: the others, their matrix, its right side
-    "A x = b̃, and Σx = 1 if that holds, as equations for the shares that are not capped."
+    """A x = b̃, and Σx = 1 if that holds, as equations for the shares that are not capped.
+
+    Parameters
+    ----------
+    program : Program
+    face : Face
+        for the shares with a cap below 1, and whether Σx = 1
+    cap : np.ndarray
+        (C,)
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+        (C,) the capped shares, (C,) bool: the others, their matrix, its right side
+    """
     x, open_ = np.where(cap < 1, face.x, 0.0), cap == 1
     A, b = program.A[:, open_], program.b - program.A @ x
     return (x, open_, np.vstack([A, np.ones(A.shape[1])]), np.append(b, 1 - x.sum())) if face.full else (x, open_, A, b)
@@ -123,7 +208,24 @@ def shortest(
     used: np.ndarray | None, # (C,) bool: the shares that are not zero; None: find out
     weight: float = 1e3, # of A x = b̃ against ‖x‖ while finding out
 ) -> np.ndarray: # (C,) shares
-    "The shortest x ≥ 0 that explains the whole shift, if `used` is right and there is one."
+    """The shortest x ≥ 0 that explains the whole shift, if `used` is right and there is one.
+
+    Parameters
+    ----------
+    program : Program
+    face : Face
+    cap : np.ndarray
+        (C,)
+    used : np.ndarray | None
+        (C,) bool: the shares that are not zero; None: find out
+    weight : float, default 1e3
+        of A x = b̃ against ‖x‖ while finding out
+
+    Returns
+    -------
+    np.ndarray
+        (C,) shares
+    """
     x, open_, A, b = exact_system(program, face, cap)
     n = A.shape[1]
     support = used[open_] if used is not None else nnls(np.vstack([weight * A, np.eye(n)]), np.append(weight * b, np.zeros(n)))[0] > 0
@@ -138,7 +240,19 @@ def least_sum(
     program: Program,
     cap: np.ndarray, # (C,)
 ) -> np.ndarray | None: # (C,) shares; None if no x explains the whole shift
-    "The x with A x = b̃ and the least Σx, by the simplex method."
+    """The x with A x = b̃ and the least Σx, by the simplex method.
+
+    Parameters
+    ----------
+    program : Program
+    cap : np.ndarray
+        (C,)
+
+    Returns
+    -------
+    np.ndarray | None
+        (C,) shares; None if no x explains the whole shift
+    """
     C = len(cap)
     answer = linprog(np.ones(C), A_eq=program.A, b_eq=program.b, A_ub=np.ones((1, C)), b_ub=[1.0], bounds=np.c_[np.zeros(C), cap])
     if answer.status != 0: return None
@@ -155,7 +269,20 @@ def feasible(
     x: np.ndarray, # (C,)
     cap: np.ndarray, # (C,)
 ) -> np.ndarray: # (C,) 0 ≤ x ≤ cap, Σx ≤ 1
-    "The nearest shares that are allowed; what is left of a zero by rounding becomes zero."
+    """The nearest shares that are allowed; what is left of a zero by rounding becomes zero.
+
+    Parameters
+    ----------
+    x : np.ndarray
+        (C,)
+    cap : np.ndarray
+        (C,)
+
+    Returns
+    -------
+    np.ndarray
+        (C,) 0 ≤ x ≤ cap, Σx ≤ 1
+    """
     x = np.clip(np.where(x < 1e-14, 0.0, x), 0, cap)
     return x / max(1.0, x.sum())
 
@@ -166,7 +293,22 @@ def candidates(
     cap: np.ndarray, # (C,)
     radius: float | None, # see `kkt`
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]: # (C,) x, (S,) y
-    "Sharper versions of the solver's proposal, the likeliest first."
+    """Sharper versions of the solver's proposal, the likeliest first.
+
+    Parameters
+    ----------
+    program : Program
+    at : Iterate
+    cap : np.ndarray
+        (C,)
+    radius : float | None
+        see `kkt`
+
+    Returns
+    -------
+    Iterator[tuple[np.ndarray, np.ndarray]]
+        (C,) x, (S,) y
+    """
     face = guess_face(program, at, cap)
     if program.lam and node_norms(program, program.A @ feasible(at.x, cap) - program.b).max() < EXPLAINED:
         yield from ((shortest(program, face, cap, used), at.y) for used in (at.x > at.lower, None))
@@ -181,7 +323,22 @@ def polished(
     cap: np.ndarray, # (C,)
     radius: float | None, # see `kkt`
 ) -> tuple[np.ndarray, np.ndarray]: # (C,) x, feasible; (S,) y
-    "The first sharper version that is feasible and no worse; if there is none, the proposal itself."
+    """The first sharper version that is feasible and no worse; if there is none, the proposal itself.
+
+    Parameters
+    ----------
+    program : Program
+    at : Iterate
+    cap : np.ndarray
+        (C,)
+    radius : float | None
+        see `kkt`
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        (C,) x, feasible; (S,) y
+    """
     x = feasible(at.x, cap)
     limit = objective(program, x) * (1 + 1e-9) + 1e-11
     for sharp, y in candidates(program, at, cap, radius):
@@ -199,7 +356,23 @@ def toward(
     target: np.ndarray, # (C,)
     most: float, # at least the objective at x
 ) -> np.ndarray: # (C,) on the segment, as near to `target` as its objective allows
-    "The target itself, if it can be had."
+    """The target itself, if it can be had.
+
+    Parameters
+    ----------
+    program : Program
+    x : np.ndarray
+        (C,)
+    target : np.ndarray
+        (C,)
+    most : float
+        at least the objective at x
+
+    Returns
+    -------
+    np.ndarray
+        (C,) on the segment, as near to `target` as its objective allows
+    """
     low, high = 0.0, 1.0
     if objective(program, target) <= most: return target
     for _ in range(50):
@@ -213,7 +386,22 @@ def least_total(
     cap: np.ndarray, # (C,)
     x: np.ndarray, # (C,) an optimum
 ) -> np.ndarray: # (C,) shares
-    "Of all optima, the one with the least Σx."
+    """Of all optima, the one with the least Σx.
+
+    Parameters
+    ----------
+    program : Program
+        with λ = 0
+    cap : np.ndarray
+        (C,)
+    x : np.ndarray
+        (C,) an optimum
+
+    Returns
+    -------
+    np.ndarray
+        (C,) shares
+    """
     best = objective(program, x)
     vertex = least_sum(program, cap) if best < EXPLAINED else None
     if vertex is not None and objective(program, feasible(vertex, cap)) < 1e-12: return feasible(vertex, cap)
@@ -226,7 +414,19 @@ def least_total(
 # %% ../../nbs/04-solvers/optimum.ipynb #relax
 @dataclass(frozen=True, eq=False)
 class Relaxation:
-    "The optimum of the program under some caps, and a proof."
+    """The optimum of the program under some caps, and a proof.
+
+    Attributes
+    ----------
+    x : np.ndarray
+        (C,) shares, feasible
+    objective : float
+        at x
+    bound : float
+        no x within the caps has a smaller objective
+    cap : np.ndarray
+        (C,) the caps
+    """
     x: np.ndarray # (C,) shares, feasible
     objective: float # at x
     bound: float # no x within the caps has a smaller objective
@@ -237,7 +437,18 @@ def relax(
     program: Program,
     cap: np.ndarray, # (C,) the most each share may be
 ) -> Relaxation:
-    "The optimum under caps: interior point, then polish; at λ = 0 the least Σx among the optima."
+    """The optimum under caps: interior point, then polish; at λ = 0 the least Σx among the optima.
+
+    Parameters
+    ----------
+    program : Program
+    cap : np.ndarray
+        (C,) the most each share may be
+
+    Returns
+    -------
+    Relaxation
+    """
     at = interior_point(program, cap)
     bound = dual_bound(program, at.y, at.z, cap)
     if program.lam == 0: x = least_total(program, cap, feasible(at.x, cap))
@@ -251,7 +462,19 @@ def smooth_optimum(
     program: Program,
     cap: np.ndarray, # (C,) the most each share may be
 ) -> float: # objective of a feasible point, near the optimum
-    "The relaxation by a general method, SLSQP on min t + λ‖x‖ with ‖r_j‖ ≤ t: slow and without proof, to check the other one."
+    """The relaxation by a general method, SLSQP on min t + λ‖x‖ with ‖r_j‖ ≤ t: slow and without proof, to check the other one.
+
+    Parameters
+    ----------
+    program : Program
+    cap : np.ndarray
+        (C,) the most each share may be
+
+    Returns
+    -------
+    float
+        objective of a feasible point, near the optimum
+    """
     C, n = len(cap), len(program.starts)
 
     def cost(v: np.ndarray) -> tuple[float, np.ndarray]:
@@ -274,7 +497,23 @@ def smooth_optimum(
 # %% ../../nbs/04-solvers/optimum.ipynb #branch
 @dataclass(frozen=True, eq=False)
 class Optimum:
-    "A global optimum of OPT(ε), and what proves it."
+    """A global optimum of OPT(ε), and what proves it.
+
+    Attributes
+    ----------
+    x : np.ndarray
+        (C,) shares, feasible
+    objective : float
+        at x
+    bound : float
+        no feasible x has a smaller objective
+    bounds : tuple[float, ...]
+        the bound as each sub-problem was taken from the queue: never falling
+    solves : int
+        relaxations solved
+    closed : bool
+        False: stopped at max_solves, and x is only feasible
+    """
     x: np.ndarray # (C,) shares, feasible
     objective: float # at x
     bound: float # no feasible x has a smaller objective
@@ -288,7 +527,22 @@ def worst_node(
     nodes: Sequence[slice], # each node's shares
     eps: float, # ε
 ) -> slice | None: # the node whose least share is furthest above ε; None if none is
-    "Where the min-constraint is violated most."
+    """Where the min-constraint is violated most.
+
+    Parameters
+    ----------
+    x : np.ndarray
+        (C,) shares
+    nodes : Sequence[slice]
+        each node's shares
+    eps : float
+        ε
+
+    Returns
+    -------
+    slice | None
+        the node whose least share is furthest above ε; None if none is
+    """
     if not nodes: return None
     worst = max(nodes, key=lambda s: x[s].min())
     return worst if x[worst].min() > eps * (1 + 1e-9) else None
@@ -299,7 +553,22 @@ def round_down(
     nodes: Sequence[slice], # each node's shares
     eps: float, # ε
 ) -> np.ndarray: # (C,) shares that satisfy every min-constraint
-    "Lower each node's least share to ε."
+    """Lower each node's least share to ε.
+
+    Parameters
+    ----------
+    x : np.ndarray
+        (C,) shares
+    nodes : Sequence[slice]
+        each node's shares
+    eps : float
+        ε
+
+    Returns
+    -------
+    np.ndarray
+        (C,) shares that satisfy every min-constraint
+    """
     x = x.copy()
     for s in nodes: x[s.start + x[s].argmin()] = min(x[s].min(), eps)
     return x
@@ -311,7 +580,22 @@ def certify(
     eps: float, # ε > 0
     max_solves: int = 2000, # give up then, and say so
 ) -> Optimum:
-    "OPT(ε) of Definition 5, to a certified global optimum: best-first branching on which share of a node is at most ε."
+    """OPT(ε) of Definition 5, to a certified global optimum: best-first branching on which share of a node is at most ε.
+
+    Parameters
+    ----------
+    program : Program
+    nodes : Sequence[slice]
+        each node's shares; empty: no min-constraint
+    eps : float
+        ε > 0
+    max_solves : int, default 2000
+        give up then, and say so
+
+    Returns
+    -------
+    Optimum
+    """
     solved, queue, bounds = [], [], []
 
     def push(cap: np.ndarray, known: float) -> None: # known: a bound for wider caps holds here, too

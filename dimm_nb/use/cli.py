@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from dimm_nb.attribution.attribution import Attribution
     from dimm_nb.solvers.dimm import DimmResult
     from dimm_nb.solvers.exact import ExactSolution
-    from dimm_nb.network.axis import Marginals
-    from dimm_nb.mixture.mixture import Mixture
+    from dimm_nb.mixture.mixture import Marginals, Mixture
     from dimm_nb.network.network import CausalNetwork
     from dimm_nb.network.oracle import Oracle
 
@@ -36,7 +35,17 @@ if TYPE_CHECKING:
 def read_network(
     name: str,  # "alarm", "asia", …; or the path of a BIF file, plain or gzipped
 ) -> "CausalNetwork":
-    "A packaged network or one from a file; raises ValueError for what is neither, OSError for an unreadable file."
+    """A packaged network or one from a file; raises ValueError for what is neither, OSError for an unreadable file.
+
+    Parameters
+    ----------
+    name : str
+        "alarm", "asia", …; or the path of a BIF file, plain or gzipped
+
+    Returns
+    -------
+    CausalNetwork
+    """
     from dimm_nb.mixture.reading import as_network
 
     return as_network(name)
@@ -48,7 +57,23 @@ def simulate(
     rows: int = 100_000,  # N, samples behind each count
     seed: int = 0,
 ) -> tuple["Mixture", "Marginals"]:  # the truth, and all that an analyst sees of it
-    "A random mixture of interventions and its aggregates (section 5.1); raises ValueError for too many interventions."
+    """A random mixture of interventions and its aggregates (section 5.1); raises ValueError for too many interventions.
+
+    Parameters
+    ----------
+    network : str
+        see `read_network`
+    interventions : int, default 17
+        N_ivn, how many take part
+    rows : int, default 100_000
+        N, samples behind each count
+    seed : int, default 0
+
+    Returns
+    -------
+    tuple[Mixture, Marginals]
+        the truth, and all that an analyst sees of it
+    """
     from numpy.random import default_rng
 
     rng = default_rng(seed)
@@ -64,7 +89,23 @@ def recover(
     solver: str = "conic",  # "conic" or "slsqp": OPT(ε); "exact": Corollary 1, for exact marginals
     **options: float,  # lam, eps, seed: only OPT(ε) has them
 ) -> "DimmResult | ExactSolution":
-    "The mixture behind a table of counts; raises ValueError for bad counts or options, OSError for an unreadable file."
+    """The mixture behind a table of counts; raises ValueError for bad counts or options, OSError for an unreadable file.
+
+    Parameters
+    ----------
+    network : str
+        see `read_network`
+    counts : str | Path
+        CSV with the columns node, state, count
+    solver : str, default "conic"
+        "conic" or "slsqp": OPT(ε); "exact": Corollary 1, for exact marginals
+    **options : float
+        lam, eps, seed: only OPT(ε) has them
+
+    Returns
+    -------
+    DimmResult | ExactSolution
+    """
     net = read_network(network)
     table = dimm_nb.read_counts(counts)
     try:
@@ -81,7 +122,19 @@ def beside(
     truth: "Mixture",
     estimate: "Mixture",  # over the same interventions
 ) -> "pd.DataFrame":  # (C, 2) columns truth, recovered; largest true share first
-    "Shares side by side."
+    """Shares side by side.
+
+    Parameters
+    ----------
+    truth : Mixture
+    estimate : Mixture
+        over the same interventions
+
+    Returns
+    -------
+    pd.DataFrame
+        (C, 2) columns truth, recovered; largest true share first
+    """
     table = truth.weights.to_frame("truth").assign(recovered=estimate.weights)
     return table.sort_values(["truth", "recovered"], ascending=False, kind="stable")
 
@@ -93,7 +146,23 @@ def scores(
     estimate: "Mixture",
     lam: float = 0.1,  # λ of the objective
 ) -> "pd.DataFrame":  # (4, 1) column value, by metric
-    "The four metrics of section 5.1."
+    """The four metrics of section 5.1.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    marginals : Marginals
+        what the estimate was made from
+    truth : Mixture
+    estimate : Mixture
+    lam : float, default 0.1
+        λ of the objective
+
+    Returns
+    -------
+    pd.DataFrame
+        (4, 1) column value, by metric
+    """
     import pandas as pd
 
     values = {
@@ -110,7 +179,19 @@ def draw_shares(
     estimate: "Mixture",
     n: int = 20,  # at most so many interventions, largest of either share first
 ) -> "Figure":
-    "True and recovered shares, a line for each intervention; its length is the error."
+    """True and recovered shares, a line for each intervention; its length is the error.
+
+    Parameters
+    ----------
+    truth : Mixture
+    estimate : Mixture
+    n : int, default 20
+        at most so many interventions, largest of either share first
+
+    Returns
+    -------
+    Figure
+    """
     from matplotlib.figure import Figure
 
     table = beside(truth, estimate)
@@ -135,7 +216,14 @@ def save_figure(
     figure: "Figure",
     path: Path,  # PNG, replaced whole
 ) -> None:
-    "Write a figure, whole or not at all."
+    """Write a figure, whole or not at all.
+
+    Parameters
+    ----------
+    figure : Figure
+    path : Path
+        PNG, replaced whole
+    """
     part = path.with_name(f".{path.name}.part")
     try:
         figure.savefig(part, dpi=150, format="png")
@@ -148,13 +236,33 @@ Case = tuple["CausalNetwork", "Mixture", "Marginals", dict[str, str] | None]  # 
 
 
 def shop_case(rows: int, seed: int) -> Case:
-    "A week of notebook shop's shop, 54 interventions at work."
+    """A week of notebook shop's shop, 54 interventions at work.
+
+    Parameters
+    ----------
+    rows : int
+    seed : int
+
+    Returns
+    -------
+    Case
+    """
     shop = dimm_nb.simulate_shop(rows, seed)
     return shop.network, shop.truth, dimm_nb.Marginals.from_codes(shop.network, shop.network.codes(shop.deviating)), {"Purchase": "yes"}
 
 
 def alarm_case(rows: int, seed: int) -> Case:
-    "ALARM under 17 interventions, as in section 5.1."
+    """ALARM under 17 interventions, as in section 5.1.
+
+    Parameters
+    ----------
+    rows : int
+    seed : int
+
+    Returns
+    -------
+    Case
+    """
     return (read_network("alarm"), *simulate("alarm", 17, rows, seed), None)
 
 
@@ -169,7 +277,23 @@ def explain_case(
     say: Callable[[object], None],
     wait: Callable[[object], None],
 ) -> "Attribution":
-    "One case, attributed from its file of counts and compared with its truth; everything seen on the way is saved."
+    """One case, attributed from its file of counts and compared with its truth; everything seen on the way is saved.
+
+    Parameters
+    ----------
+    name : str
+        of a case: files are called by it
+    out : Path
+        folder
+    rows : int
+    seed : int
+    say : Callable[[object], None]
+    wait : Callable[[object], None]
+
+    Returns
+    -------
+    Attribution
+    """
     from dimm_nb.mixture.mixture import write_table
 
     wait(f"{name}: drawing {rows:,} rows")
@@ -199,7 +323,25 @@ def demo(
     say: Callable[[object], None] = print,  # given what was found
     wait: Callable[[object], None] = lambda line: None,  # told of each step
 ) -> "dict[str, Attribution]":  # by case
-    "The cases, one after the other."
+    """The cases, one after the other.
+
+    Parameters
+    ----------
+    out : Path
+        folder for the reports, the counts, and the shares beside the truth
+    rows : int, default 100_000
+    seed : int, default 0
+    cases : tuple[str, ...], default ("shop", "alarm")
+    say : Callable[[object], None], default print
+        given what was found
+    wait : Callable[[object], None], default lambda line: None
+        told of each step
+
+    Returns
+    -------
+    dict[str, Attribution]
+        by case
+    """
     out.mkdir(parents=True, exist_ok=True)
     return {name: explain_case(name, out, rows, seed, say, wait) for name in cases}
 
@@ -208,7 +350,18 @@ MAX_ROWS = 10_000_000  # rows are held in memory while they are counted: 37 node
 
 
 def writable(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
-    "The path itself, if a file can be written there; raises click.BadParameter."
+    """The path itself, if a file can be written there; raises click.BadParameter.
+
+    Parameters
+    ----------
+    ctx : click.Context
+    param : click.Parameter
+    path : Path | None
+
+    Returns
+    -------
+    Path | None
+    """
     if path is not None and not path.parent.is_dir():
         raise click.BadParameter(f"there is no folder {str(path.parent)!r}: make it first", ctx, param)
     if path is not None and (path.is_dir() or not os.access(path.parent, os.W_OK)):
@@ -383,7 +536,17 @@ def app_verb(network: str, port: int, kernels: int, token: bool) -> None:
 
 # %% ../../nbs/10-use/cli.ipynb #main
 def problem(error: BaseException) -> str:
-    "An error in one line: what a reader can act on."
+    """An error in one line: what a reader can act on.
+
+    Parameters
+    ----------
+    error : BaseException
+
+    Returns
+    -------
+    str
+        %% ../../nbs/10-use/cli.ipynb #main
+    """
     text = error.format_message() if isinstance(error, click.ClickException) else str(error)
     if isinstance(error, OSError) and error.filename is not None:
         text = f"{error.filename}: {error.strerror}"
@@ -395,7 +558,18 @@ def problem(error: BaseException) -> str:
 def main(
     args: list[str] | None = None,  # the words after `dimm`; those of the process if None
 ) -> int:  # exit status
-    "The `dimm` command; a failure is one line on standard error and a status that is not 0."
+    """The `dimm` command; a failure is one line on standard error and a status that is not 0.
+
+    Parameters
+    ----------
+    args : list[str] | None, default None
+        the words after `dimm`; those of the process if None
+
+    Returns
+    -------
+    int
+        exit status
+    """
     args = sys.argv[1:] if args is None else args
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
