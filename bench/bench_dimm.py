@@ -3,7 +3,8 @@ from collections.abc import Iterator
 
 from common import WIDE, best_time, process_peak_mb, row, timed, wide_network
 from dimm_nb.solvers.dimm import solve_dimm
-from dimm_nb.mixture.mixture import Marginals, random_mixture, sample_mixture
+from dimm_nb.network.axis import Marginals
+from dimm_nb.mixture.mixture import random_mixture, sample_mixture
 from dimm_nb.network.network import CausalNetwork, load_network
 from dimm_nb.network.oracle import Oracle
 

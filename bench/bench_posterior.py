@@ -2,7 +2,8 @@
 from collections.abc import Iterator
 
 from common import WIDE, best_time, process_peak_mb, row, wide_network
-from dimm_nb.mixture.mixture import Marginals, random_mixture, sample_mixture
+from dimm_nb.network.axis import Marginals
+from dimm_nb.mixture.mixture import random_mixture, sample_mixture
 from dimm_nb.network.network import load_network
 from dimm_nb.network.oracle import Oracle
 from dimm_nb.posterior.posterior import fit_posterior

@@ -1,4 +1,4 @@
-from .network.axis import CountsWarning, DimmWarning, MisfitWarning, NetworkWarning, NotConvergedWarning, NotUniqueWarning
+from .network.axis import CountsWarning, DimmWarning, Marginals, MisfitWarning, NetworkWarning, NotConvergedWarning, NotUniqueWarning
 from .mixture.aggregates import count_categories, count_report
 from .attribution.attribution import attribute
 from .solvers.dimm import dimm_objective, objective_gap, solve_dimm
@@ -9,7 +9,7 @@ from .experiments.paper import run_alarm
 from .explorer.explorer import explore
 from .posterior.identification import identify
 from .learning.learning import Knowledge, learn_network
-from .mixture.mixture import Marginals, Mixture, mae, max_abs_error, mixture_marginals, mse, random_mixture, read_counts, sample_mixture, write_counts
+from .mixture.mixture import Mixture, mae, max_abs_error, mixture_marginals, mse, random_mixture, read_counts, sample_mixture, write_counts
 from .network.network import CausalNetwork, Intervention, load_network, random_network
 from .network.oracle import Oracle
 from .attribution.periods import attribute_series

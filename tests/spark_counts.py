@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from dimm_nb.mixture.aggregates import MISSING, OTHER, bin_labels, count_categories, count_values
-from dimm_nb.mixture.mixture import Marginals
+from dimm_nb.network.axis import Marginals
 from dimm_nb.network.network import CausalNetwork
 from dimm_nb.learning.shop import simulate_shop
 from dimm_nb.learning.ecommerce import corner

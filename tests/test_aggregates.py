@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dimm_nb.mixture.aggregates import (MISSING, OTHER, bin_labels, binned, count_categories, count_report, count_values, cut_points, open_table, read_report)
-from dimm_nb.mixture.mixture import Marginals
+from dimm_nb.network.axis import Marginals
 from dimm_nb.network.network import CausalNetwork
 
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from dimm_nb.attribution.attribution import attribute
 from dimm_nb.attribution.credit import REST, first_moved, interval_text, metric_label, moved, percent, points
-from dimm_nb.mixture.mixture import Marginals, Mixture, mixture_marginals, random_mixture, sample_mixture
+from dimm_nb.network.axis import Marginals
+from dimm_nb.mixture.mixture import Mixture, mixture_marginals, random_mixture, sample_mixture
 from dimm_nb.network.network import CausalNetwork, Intervention, load_network, random_network
 from dimm_nb.network.oracle import Oracle
 from dimm_nb.attribution.periods import attribute_series

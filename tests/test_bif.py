@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dimm_nb import bif
+from dimm_nb.network import bif
 from dimm_nb.network.bif import BIFError, Tables, format_bif, parse_bif, quoted, read_bif, tokens
 from dimm_nb.network.network import CausalNetwork, packaged_files
 

@@ -8,7 +8,8 @@ from hypothesis import given, settings, strategies as st
 from scipy.optimize import linprog, minimize
 
 from dimm_nb.solvers.conic import Program, dual_bound, least_cost, node_norms, objective
-from dimm_nb.mixture.mixture import Marginals, mixture_marginals, random_mixture, sample_mixture
+from dimm_nb.network.axis import Marginals
+from dimm_nb.mixture.mixture import mixture_marginals, random_mixture, sample_mixture
 from dimm_nb.network.network import CausalNetwork, load_network, random_network
 from dimm_nb.solvers.optimum import certify, feasible, relax, round_down, smooth_optimum, worst_node
 from dimm_nb.network.oracle import Oracle

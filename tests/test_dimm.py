@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from scipy.optimize import approx_fprime
 
-from dimm_nb import dimm
+from dimm_nb.solvers import dimm
 from dimm_nb.solvers.conic import objective
 from dimm_nb.solvers.dimm import (constrained_nodes, constraints_and_jacobian, descend, dimm_objective, objective_and_gradient, objective_gap, observed_shift,
                           program_of, random_start, solve_dimm, violation)
 from dimm_nb import NotUniqueWarning
-from dimm_nb.mixture.mixture import Marginals, Mixture, max_abs_error, mixture_marginals, random_mixture, sample_mixture
+from dimm_nb.network.axis import Marginals
+from dimm_nb.mixture.mixture import Mixture, max_abs_error, mixture_marginals, random_mixture, sample_mixture
 from dimm_nb.network.network import CausalNetwork, load_network, random_network
 from dimm_nb.solvers.optimum import certify
 from dimm_nb.network.oracle import Oracle

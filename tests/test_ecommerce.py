@@ -8,7 +8,8 @@ import pytest
 from dimm_nb.mixture.aggregates import count_categories
 from dimm_nb.learning.ecommerce import METHODS, PAPER, SHOPPERS, agreement, answers, biggest_shifts, corner, evaluate, read_shoppers, shoppers_file, variation
 from dimm_nb.learning.learning import categorize, edges_of, learn_network
-from dimm_nb.mixture.mixture import Marginals, Mixture, mixture_marginals, sample_mixture
+from dimm_nb.network.axis import Marginals
+from dimm_nb.mixture.mixture import Mixture, mixture_marginals, sample_mixture
 from dimm_nb.network.network import CausalNetwork
 from dimm_nb.network.oracle import Oracle
 from dimm_nb.posterior.posterior import fit_posterior

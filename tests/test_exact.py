@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from hypothesis import assume, given, settings, strategies as st
 
-from dimm_nb.solvers.exact import InconsistentMarginals, NotUniqueWarning, error_gain, solve_exact
-from dimm_nb.mixture.mixture import Marginals, Mixture, max_abs_error, mixture_marginals, random_mixture
+from dimm_nb.network.axis import Marginals, NotUniqueWarning
+from dimm_nb.solvers.exact import InconsistentMarginals, error_gain, solve_exact
+from dimm_nb.mixture.mixture import Mixture, max_abs_error, mixture_marginals, random_mixture
 from dimm_nb.network.network import CausalNetwork, random_network
 from dimm_nb.network.oracle import Oracle
 

@@ -15,7 +15,8 @@ from threadpoolctl import threadpool_limits
 from dimm_nb.experiments.paper import (
     COLUMNS, KEYS, PAPER, SOLVERS, compare_table1, difference, draw_problem, known, one_more_draw, read_results, run_alarm, run_cells, score, settings_of,
     write_results)
-from dimm_nb.mixture.mixture import Marginals, mae, mixture_marginals, sample_mixture
+from dimm_nb.network.axis import Marginals
+from dimm_nb.mixture.mixture import mae, mixture_marginals, sample_mixture
 from dimm_nb.experiments.robustness import EXPERIMENTS, TRUE, experiment, reestimated, with_outsider, without_edge, wrong_problem
 from dimm_nb.experiments.tuning import choose_lambda, em_as_written, simulated
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from dimm_nb.mixture.mixture import (Answer, Marginals, Mixture, breaks_assumption, canonical, mae, max_abs_error, mixture_marginals, mse, random_mixture,
-                             read_counts, sample_mixture, write_counts, write_table)
+from dimm_nb.network.axis import Marginals
+from dimm_nb.mixture.mixture import Answer, Mixture, breaks_assumption, canonical, mae, max_abs_error, mixture_marginals, mse, random_mixture, read_counts, sample_mixture, write_counts, write_table
 from dimm_nb.network.network import CausalNetwork, Intervention, load_network, random_network
 from dimm_nb.network.oracle import Oracle
 from dimm_nb.mixture.reading import read_period

@@ -18,7 +18,8 @@ from dimm_nb.posterior.calibration import DRAWS, coverage_of, rank_in, run_cells
 from dimm_nb.posterior.detect import detectable_shares, information_left, look_alikes, thresholds
 from dimm_nb.posterior.evidence import Evidence, aligned_marginals, gather_evidence, kept_categories, node_blocks, pilot_shares, sampling_covariance, smoothed, whitener
 from dimm_nb.posterior.identification import BOUNDS, BY_DATA, identify, null_directions, share_bounds
-from dimm_nb.mixture.mixture import Marginals, Mixture, mae, mixture_marginals, random_mixture, sample_mixture
+from dimm_nb.network.axis import Marginals
+from dimm_nb.mixture.mixture import Mixture, mae, mixture_marginals, random_mixture, sample_mixture
 from dimm_nb.network.network import CausalNetwork, Intervention, load_network, random_network
 from dimm_nb.network.oracle import Oracle
 from dimm_nb.posterior.posterior import NOTHING, SURE, Posterior, check_oracle, effective_size, fit_posterior, split_r_hat, warn_about_fit

@@ -130,7 +130,7 @@ def imports_of(path):
 
 # What a working needs of a chapter of its part, where it cannot live elsewhere
 EXCEPTIONS = {"network.drawing": {"network.network"}, "network.junction": {"network.network"}, "mixture.reading": {"mixture.mixture"},
-              "mixture.aggregates": {"mixture.mixture"}, "posterior.calibration": {"posterior.posterior"}, "attribution.periods": {"attribution.attribution"}, "explorer.app": {"explorer.explorer"},
+              "posterior.calibration": {"posterior.posterior"}, "attribution.periods": {"attribution.attribution"}, "explorer.app": {"explorer.explorer"},
               "experiments.robustness": {"experiments.paper"}, "experiments.tuning": {"experiments.paper"}}
 
 

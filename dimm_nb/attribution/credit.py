@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import betainc
 
-from ..mixture.mixture import Marginals
+from ..network.axis import Marginals
 from ..network.network import CausalNetwork
 from ..network.oracle import Oracle
 from ..mixture.reading import look_up, same_label

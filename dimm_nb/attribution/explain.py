@@ -19,7 +19,8 @@ from .credit import Metric, contributions, credit, first_moved, intervention_tex
 from ..solvers.dimm import solve_dimm
 from ..solvers.em import fit_em
 from ..solvers.exact import InconsistentMarginals, solve_exact
-from ..mixture.mixture import Marginals, Mixture
+from ..network.axis import Marginals
+from ..mixture.mixture import Mixture
 from ..network.network import CausalNetwork
 from ..network.oracle import Catalogue, Oracle, read_catalogue
 from ..posterior.posterior import fit_posterior

@@ -16,7 +16,7 @@ import pandas as pd
 from .attribution import Attribution, attribute
 from .credit import first_moved, intervention_text, moved, p_text, percent
 from .figures import label_of, new_axes
-from ..mixture.mixture import Marginals
+from ..network.axis import Marginals
 from ..mixture.reading import NetworkLike, as_network, read_period
 
 # %% ../../nbs/07-attribution/periods.ipynb #typing-imports

@@ -32,8 +32,9 @@ from ..network.bif import Tables, format_bif
 from ..solvers.dimm import objective_gap, solve_dimm
 from ..solvers.em import fit_em
 from ..solvers.exact import solve_exact
-from ..mixture.mixture import Marginals, Mixture, mae, max_abs_error, mse, random_mixture, sample_mixture
-from ..network.network import CausalNetwork, load_network, suggestion, write_whole
+from ..network.axis import Marginals, suggestion
+from ..mixture.mixture import Mixture, mae, max_abs_error, mse, random_mixture, sample_mixture
+from ..network.network import CausalNetwork, load_network, write_whole
 from ..network.oracle import Oracle
 from ..posterior.posterior import fit_posterior
 

@@ -21,8 +21,9 @@ import pandas as pd
 from .paper import (
     EPS, LAM, STYLE, Problem, compare_figure1, compare_table1, compatible_rows, draw_figure1, draw_problem, draw_table1, grid, known,
     legend_below, new_figure, run_cells, run_figure1, run_table1, score_solvers, settings_of, spread, whole_numbers)
-from ..mixture.mixture import Marginals, Mixture
-from ..network.network import CausalNetwork, suggestion
+from ..network.axis import Marginals, suggestion
+from ..mixture.mixture import Mixture
+from ..network.network import CausalNetwork
 from ..network.oracle import Oracle
 from .tuning import (
     compare_choice, compare_eps, compare_lambda, compare_time, draw_choice, draw_lambda, draw_time, run_choice, run_lambda, run_time)

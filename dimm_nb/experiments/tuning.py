@@ -22,7 +22,8 @@ import pandas as pd
 from ..solvers.dimm import solve_dimm
 from ..solvers.em import em_step, joint_probabilities, mean_log_likelihood
 from .paper import EPS, LAM, N_STARTS, STYLE, Problem, draw_problem, grid, legend_below, new_figure, run_cells, score, settings_of, spread
-from ..mixture.mixture import Marginals, Mixture, mae, sample_mixture
+from ..network.axis import Marginals
+from ..mixture.mixture import Mixture, mae, sample_mixture
 from ..network.network import CausalNetwork
 from ..network.oracle import Catalogue, Oracle
 from ..posterior.posterior import fit_posterior

@@ -22,7 +22,8 @@ from ..solvers.conic import objective
 from ..solvers.dimm import DimmResult, program_of, solve_dimm
 from ..solvers.em import fit_em
 from ..solvers.exact import solve_exact
-from ..mixture.mixture import Marginals, Mixture, mixture_marginals, random_mixture, sample_mixture
+from ..network.axis import Marginals
+from ..mixture.mixture import Mixture, mixture_marginals, random_mixture, sample_mixture
 from ..network.network import CausalNetwork, load_network, packaged_files
 from ..network.oracle import Oracle
 

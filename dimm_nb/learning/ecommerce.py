@@ -20,7 +20,8 @@ from ..mixture.aggregates import count_categories
 from ..solvers.dimm import solve_dimm
 from ..solvers.em import fit_em
 from .learning import Knowledge
-from ..mixture.mixture import Marginals, Mixture, mae, mse
+from ..network.axis import Marginals
+from ..mixture.mixture import Mixture, mae, mse
 from ..network.network import CausalNetwork
 from ..network.oracle import Oracle
 from ..posterior.posterior import fit_posterior

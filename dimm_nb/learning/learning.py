@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from ..mixture.aggregates import MISSING, OTHER, bin_labels, binned, check_columns, fetched, open_table, sql_text, text_of, unreadable
-from ..network.checks import topological_order
-from ..network.network import CausalNetwork, suggestion
+from ..network.axis import suggestion, topological_order
+from ..network.network import CausalNetwork
 from ..network.oracle import Oracle, descendants
 
 # %% ../../nbs/06-learning/learning.ipynb #typing-imports

@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..network.checks import check_labels, topological_order
-from ..network.network import suggestion
+from ..network.axis import check_labels, suggestion, topological_order
 
 # %% ../../nbs/06-learning/tetrad.ipynb #graph
 @dataclass(frozen=True)

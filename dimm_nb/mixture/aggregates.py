@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from .mixture import MOST, Marginals
-from ..network.network import CausalNetwork, suggestion
+from ..network.axis import MOST, Marginals, suggestion
+from ..network.network import CausalNetwork
 
 # %% ../../nbs/03-mixture/aggregates.ipynb #typing-imports
 if TYPE_CHECKING:

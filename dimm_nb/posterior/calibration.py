@@ -22,7 +22,8 @@ from ..solvers.em import fit_em
 from .evidence import Evidence
 from ..solvers.exact import solve_exact
 from .identification import expected_information
-from ..mixture.mixture import Marginals, Mixture, mae, random_mixture, sample_mixture
+from ..network.axis import Marginals
+from ..mixture.mixture import Mixture, mae, random_mixture, sample_mixture
 from ..network.network import CausalNetwork, load_network
 from ..network.oracle import Oracle
 from .posterior import Posterior, fit_posterior

@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import nnls
 
-from ..mixture.mixture import Marginals, Mixture, sample_mixture
+from ..network.axis import Marginals
+from ..mixture.mixture import Mixture, sample_mixture
 from ..network.network import CausalNetwork
 from ..network.oracle import Catalogue, Oracle
 

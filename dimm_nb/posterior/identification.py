@@ -21,7 +21,7 @@ from scipy.sparse.csgraph import connected_components
 
 from .detect import detectable_shares, information_left, thresholds
 from .evidence import ROWS, kept_categories, node_blocks, row_covariance, sampling_covariance, smoothed, whitener
-from ..mixture.mixture import Marginals
+from ..network.axis import Marginals
 from ..network.network import CausalNetwork
 from ..network.oracle import Oracle
 

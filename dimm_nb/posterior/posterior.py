@@ -24,7 +24,8 @@ from threadpoolctl import threadpool_limits
 from .detect import SURE, detectable_shares, information_left, look_alikes
 from ..solvers.em import components
 from .evidence import Evidence, evidence_at, gather_evidence
-from ..mixture.mixture import Marginals, Mixture
+from ..network.axis import Marginals
+from ..mixture.mixture import Mixture
 from ..network.network import CausalNetwork
 from ..network.oracle import Catalogue, Oracle
 from .sampler import Draws, Prior, choice_sets, make_problem, run_chains

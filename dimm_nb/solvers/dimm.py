@@ -21,8 +21,8 @@ from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
 from .conic import Program, node_norms, objective
-from ..network.axis import NotUniqueWarning
-from ..mixture.mixture import Marginals, Mixture, share_series
+from ..network.axis import Marginals, NotUniqueWarning
+from ..mixture.mixture import Mixture, share_series
 from .optimum import certify, feasible, round_down
 from ..network.oracle import Oracle
 

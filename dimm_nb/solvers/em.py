@@ -18,7 +18,8 @@ import scipy.sparse as sp
 from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import nnls
 from ..mixture.mixture import Mixture, restore_assumption_1, root_directions
-from ..network.network import CausalNetwork, check_codes
+from ..network.axis import check_codes
+from ..network.network import CausalNetwork
 from ..network.oracle import Catalogue, read_catalogue
 
 # %% ../../nbs/04-solvers/em.ipynb #joint-probabilities

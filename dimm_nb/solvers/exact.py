@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..network.axis import NotUniqueWarning
-from ..mixture.mixture import Marginals, Mixture
+from ..network.axis import Marginals, NotUniqueWarning
+from ..mixture.mixture import Mixture
 from ..network.oracle import Oracle
 from ..theory.theory import last_crossing, nonnegative_t, on_line
 

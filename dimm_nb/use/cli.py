@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from dimm_nb.attribution.attribution import Attribution
     from dimm_nb.solvers.dimm import DimmResult
     from dimm_nb.solvers.exact import ExactSolution
-    from dimm_nb.mixture.mixture import Marginals, Mixture
+    from dimm_nb.network.axis import Marginals
+    from dimm_nb.mixture.mixture import Mixture
     from dimm_nb.network.network import CausalNetwork
     from dimm_nb.network.oracle import Oracle
 
