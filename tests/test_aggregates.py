@@ -281,7 +281,7 @@ def test_a_report_that_does_not_fit(text, message, tmp_path, quiet):
     (tmp_path / "r.csv").write_text(text)
     with pytest.raises(ValueError) as caught:
         count_report(tmp_path / "r.csv", NET)
-    assert message in str(caught.value) and "r.csv" in str(caught.value) or "Total" in message
+    assert message in str(caught.value) and ("r.csv" in str(caught.value) or "Total" in message)
 
 
 def test_a_report_in_another_encoding(tmp_path):

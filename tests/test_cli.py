@@ -160,7 +160,7 @@ def test_attribute_of_percentages_rows_and_a_baseline(dimm):
     Path("percent.csv").write_text(counts_csv({node: {"yes": "40.5%", "no": "59.5%"} for node in ASIA}))
     for line in ("rows.csv --method em", "percent.csv --totals 1000 --method dimm", "rows.csv --baseline rows.csv --method dimm", "rows.csv --method dimm --level 0.9"):
         status, out, err = dimm(f"attribute asia {line}")
-        assert status == 0 and err == "" and "Interventions" in out or "Nothing" in out, line
+        assert status == 0 and err == "" and ("Interventions" in out or "Nothing" in out), line
 
 
 # the installed command

@@ -275,7 +275,10 @@ def test_no_interventions_no_answer(asia):
     with pytest.raises(ValueError, match="no interventions"): solve_dimm(Oracle.from_network(net, []), seen)
 
 
-@pytest.mark.parametrize("weights", [np.full(16, .01), {("smoke", "yes"): -.1}, {("smoke", "yes"): np.nan}, {("smoke", "maybe"): .1}, {("smoke", "yes"): "much"}])
-def test_shares_that_are_none_have_no_objective(asia, weights):
+@pytest.mark.parametrize("weights, message", [
+    (np.full(16, .01), "shares need labels"), ({("smoke", "yes"): -.1}, "a share is a number from 0 to 1"),
+    ({("smoke", "yes"): np.nan}, "a share is a number from 0 to 1"), ({("smoke", "maybe"): .1}, "knows no intervention"),
+    ({("smoke", "yes"): "much"}, "a share is a number from 0 to 1")])
+def test_shares_that_are_none_have_no_objective(asia, weights, message):
     _, oracle, _, seen = asia
-    with pytest.raises(ValueError): dimm_objective(oracle, seen, weights, .1)
+    with pytest.raises(ValueError, match=message): dimm_objective(oracle, seen, weights, .1)

@@ -498,8 +498,8 @@ def test_pictures_of_odd_networks(plt):
 
 
 def test_unknown_names_are_not_drawn(plt):
-    for do in ({"smok": "yes"}, {"smoke": "maybe"}, "smoke"):
-        with pytest.raises(ValueError):
+    for do, message in (({"smok": "yes"}, "no node 'smok'"), ({"smoke": "maybe"}, "node 'smoke' has no state 'maybe'")):
+        with pytest.raises(ValueError, match=message):
             draw_network(ASIA, do)
     assert not plt.get_fignums()
 
