@@ -7,13 +7,14 @@ from .solvers.em import fit_em
 from .solvers.exact import InconsistentMarginals, solve_exact
 from .experiments.paper import run_alarm
 from .explorer.explorer import explore
-from .posterior.identification import identify
+from .posterior.identification import Identification, identify
 from .learning.learning import Knowledge, learn_network
 from .mixture.mixture import Mixture, mae, max_abs_error, mixture_marginals, mse, random_mixture, read_counts, sample_mixture, write_counts
 from .network.network import CausalNetwork, Intervention, load_network, random_network
 from .network.oracle import Oracle
 from .attribution.periods import attribute_series
-from .posterior.posterior import fit_posterior
+from .posterior.posterior import Posterior, fit_posterior
+from .posterior.sampler import Prior
 from .experiments.robustness import experiment
 from .learning.shop import simulate_shop
 from .experiments.tuning import choose_lambda
@@ -22,6 +23,7 @@ __all__ = [
     "CausalNetwork",
     "CountsWarning",
     "DimmWarning",
+    "Identification",
     "InconsistentMarginals",
     "Intervention",
     "Knowledge",
@@ -32,6 +34,8 @@ __all__ = [
     "NotConvergedWarning",
     "NotUniqueWarning",
     "Oracle",
+    "Posterior",
+    "Prior",
     "attribute",
     "attribute_series",
     "choose_lambda",

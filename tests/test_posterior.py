@@ -16,14 +16,13 @@ from hypothesis import given, settings, strategies as st
 from scipy import stats
 
 from dimm_nb.posterior.calibration import DRAWS, coverage_of, rank_in, run_cells, run_sbc, uniformity
-from dimm_nb.posterior.detect import detectable_shares, information_left, look_alikes, thresholds
-from dimm_nb.posterior.evidence import Evidence, aligned_marginals, gather_evidence, kept_categories, node_blocks, pilot_shares, sampling_covariance, smoothed, whitener
-from dimm_nb.posterior.identification import BOUNDS, BY_DATA, identify, null_directions, share_bounds
-from dimm_nb.network.axis import Marginals
+from dimm_nb.posterior.evidence import Evidence, aligned_marginals, few_rows, gather_evidence, kept_categories, node_blocks, pilot_shares, sampling_covariance, smoothed, whitener
+from dimm_nb.posterior.identification import BOUNDS, BY_DATA, SURE, detectable_shares, identify, information_left, look_alikes, null_directions, share_bounds, thresholds
 from dimm_nb.mixture.mixture import Mixture, mae, mixture_marginals, random_mixture, sample_mixture
+from dimm_nb.network.axis import CountsWarning, DimmWarning, Marginals, MisfitWarning, NotConvergedWarning
 from dimm_nb.network.network import CausalNetwork, Intervention, load_network, random_network
 from dimm_nb.network.oracle import Oracle
-from dimm_nb.posterior.posterior import NOTHING, SURE, Posterior, check_oracle, effective_size, fit_posterior, split_r_hat, warn_about_fit
+from dimm_nb.posterior.posterior import NOTHING, UNEXPLAINED, Posterior, cautions_of, check_oracle, effective_size, fit_posterior, posterior_of, split_r_hat
 from dimm_nb.posterior.sampler import Draws, Prior, choice_sets, draw_between, draw_prior, log_integral, make_problem, run_chains, start_state
 
 matplotlib.use("agg")
@@ -239,7 +238,7 @@ def test_two_that_do_nearly_the_same_name_each_other():
 def test_the_result_is_frozen_and_repeatable(fit):
     with pytest.raises(FrozenInstanceError): fit.base_weight = 0.5
     counts = counts_of(asia, Mixture({}), 1000)
-    first, second, other = (fit_posterior(asia, counts, seed, **quick) for seed in (3, np.random.default_rng(3), 4))
+    first, second, other = (fit_posterior(asia, counts, seed=seed, **quick) for seed in (3, np.random.default_rng(3), 4))
     pd.testing.assert_frame_equal(first.to_frame(), second.to_frame())
     assert not np.array_equal(first.draws, other.draws)
 
@@ -256,14 +255,15 @@ def test_nothing_happened():
     fit = fit_posterior(alarm, Marginals.from_codes(alarm, alarm.sample(10_000, 3)), oracle=alarm_oracle, **quick)
     assert (fit.probability < 0.5).all() and fit.mixture.base_weight == 1 and "supported" not in set(fit.verdict) and fit.p_value > 0.01
     ax = fit.plot()
-    assert len(ax.get_yticks()) == len(fit.largest()) > 0 and "no intervention is likely" not in "".join(t.get_text() for t in ax.texts)
+    assert [t.get_text() for t in ax.get_yticklabels()] == [" = ".join(label) for label in fit.largest(20).index[::-1]]
     plt.close(ax.figure)
 
 
-def test_a_picture_of_nothing_says_so():
-    fit = fit_posterior(asia, counts_of(asia, Mixture({}), 1000), prior=Prior(inclusion=(1.0, 1e5)), **quick)
-    ax = fit.plot()
-    assert fit.largest().empty and "no intervention is likely" in "".join(t.get_text() for t in ax.texts)
+def test_a_picture_of_nothing_says_so(fit):
+    none = replace(fit, probability=fit.probability * 0, verdict=pd.Series("not supported", fit.verdict.index),
+                   mixture=Mixture(fit.mixture.weights * 0))
+    ax = none.plot()
+    assert "no intervention is likely" in "".join(t.get_text() for t in ax.texts)
     plt.close(ax.figure)
 
 
@@ -303,7 +303,7 @@ def test_diagnostics_of_chains_that_do_not_move_or_do_not_meet():
 def test_counts_that_no_mixture_explains_are_said_to_be_so():
     net = CausalNetwork(("a", "b"), (("0", "1", "2"),) * 2, ((), ()), (np.array([0.5, 0.5, 0.0]),) * 2)
     only = [Intervention({"a": "1"})]
-    with pytest.warns(UserWarning, match="no mixture of these interventions"):
+    with pytest.warns(MisfitWarning, match="no mixture of these interventions"):
         fit = fit_posterior(net, Marginals.from_counts(net, {"a": {"0": 500, "1": 500, "2": 0}, "b": {"0": 300, "1": 500, "2": 200}}), interventions=only, **quick)
     assert fit.p_value < 1e-6
 
@@ -316,12 +316,36 @@ def test_good_counts_give_no_warning():
 
 def test_chains_that_disagree_are_said_to(fit):
     moved = replace(fit.diagnostics, r_hat=fit.diagnostics.r_hat + (np.arange(16) == 5) * 0.4)
-    with pytest.warns(UserWarning, match="disagree about " + " = ".join(asia.index[5])):
-        assert warn_about_fit(moved, 0.5) == "chains disagree"
+    (kind, text), = cautions_of(moved, 0.5)
+    assert kind is NotConvergedWarning and "disagree about " + " = ".join(asia.index[5]) in text
+    other = replace(fit, converged=False, cautions=((kind, text),))
+    assert other.status == "chains disagree" and other.notes == (text,) and text in other.summary()
+
+
+def test_counts_count_as_unexplained_below_one_in_a_hundred(fit):
+    assert cautions_of(fit.diagnostics, 0.011) == []
+    assert [kind for kind, _ in cautions_of(fit.diagnostics, 0.009)] == [MisfitWarning] and UNEXPLAINED == 0.01
+
+
+def test_an_answer_warns_once_of_each_thing_and_its_inside_of_nothing():
+    rare = counts_of(asia, Mixture({}), 30)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        inner = posterior_of(asia, rare, **quick)
+        assert not said
+        outer = fit_posterior(asia, rare, **quick)
+    assert [str(w.message) for w in said] == list(inner.notes) == list(outer.notes)
+    assert all(issubclass(w.category, DimmWarning) and w.filename == __file__ for w in said)
+
+
+def test_options_of_the_first_version_still_go_by_position():
+    counts = counts_of(asia, Mixture({}), 500)
+    with pytest.warns(DeprecationWarning, match="seed="): old = fit_posterior(asia, counts, 3)
+    pd.testing.assert_frame_equal(old.to_frame(), fit_posterior(asia, counts, seed=3).to_frame())
 
 
 def test_few_rows_are_said_to_be_few():
-    with pytest.warns(UserWarning, match="node 'asia' has only 30 rows"):
+    with pytest.warns(CountsWarning, match="node 'asia' has only 30 rows"):
         fit_posterior(asia, counts_of(asia, Mixture({}), 30), **quick)
 
 
@@ -409,6 +433,28 @@ def test_what_is_determined_by_data_alone():
     same = CausalNetwork(("a", "b"), (("0", "1"),) * 2, ((), (0,)), (np.array([0.5, 0.5]), np.eye(2)))
     both = identify(Oracle.from_network(same, [Intervention({"a": "1"}), Intervention({"a": "1", "b": "1"})]))
     assert (both.status == BOUNDS).all() and both.rank == 1
+
+
+def test_a_network_stands_for_its_oracle_and_tells_how_its_nodes_go_together():
+    of_network, of_both = identify(asia, n=5000), identify(asia_oracle, n=5000, net=asia)
+    pd.testing.assert_frame_equal(of_network.to_frame(), of_both.to_frame())
+    alone = identify(asia_oracle, n=5000)
+    assert not of_network.notes and "unrelated" in alone.notes[0]
+    assert list(of_network.to_frame().index) == list(asia.index) and str(of_network.rank) in of_network.summary()
+
+
+def test_a_weak_effect_is_still_an_effect():
+    "Two interventions that differ by .001 have a singular value of about 1e-3 of the largest: rows are few, not data."
+    nearly = CausalNetwork(("a", "b"), (("0", "1"),) * 2, ((), (0,)), (np.array([0.5, 0.5]), np.array([[0.5, 0.5], [0.001, 0.999]])))
+    both = identify(Oracle.from_network(nearly, [Intervention({"a": "1"}), Intervention({"a": "1", "b": "1"})]))
+    assert (both.status == BY_DATA).all() and both.rank == 2
+
+
+def test_the_smallest_detectable_share_solves_its_equation():
+    own, n = np.array([400.0, 2_000.0, 90_000.0]), 5_000.0
+    found = detectable_shares(own, np.full((3, 3), np.inf), 0.1, 0.1, n)
+    z = np.maximum(thresholds(own, 0.1, 0.1)[0], 0)
+    np.testing.assert_allclose(found**2, z**2 * (1 / own + found / n), rtol=1e-9)
 
 
 @pytest.mark.parametrize("options, message", [({"n": 0}, "number of rows"), ({"n": float("inf")}, "number of rows"), ({"share": 0}, "share is a part")])

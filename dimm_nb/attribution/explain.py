@@ -165,7 +165,7 @@ def by_posterior(problem: Problem) -> Estimate:
     Estimate
         %% ../../nbs/07-attribution/explain.ipynb #by-posterior
     """
-    fit = fit_posterior(problem.net, problem.marginals, problem.seed, interventions=problem.interventions, oracle=problem.oracle, shared_rows=problem.shared_rows)
+    fit = fit_posterior(problem.net, problem.marginals, seed=problem.seed, interventions=problem.interventions, oracle=problem.oracle, shared_rows=problem.shared_rows)
     shares = pd.concat([fit.mixture.weights.rename("share"), fit.interval(problem.level)[["lower", "upper"]], fit.probability.rename("probability"),
                         fit.verdict.rename("verdict"), fit.smallest_detectable.rename("detectable")], axis=1)
     others = [tuple(intervention_text(label) for label in labels) for labels in fit.confused_with]

@@ -219,7 +219,7 @@ def by_posterior(problem: Problem, n_starts: int) -> Answer:
     -------
     Answer
     """
-    found = fit_posterior(problem.net, problem.marginals, np.random.default_rng(problem.seed), oracle=problem.oracle)
+    found = fit_posterior(problem.net, problem.marginals, oracle=problem.oracle, seed=np.random.default_rng(problem.seed))
     return Answer(found.mixture, len(found.draws), found.status)
 
 

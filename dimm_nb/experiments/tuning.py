@@ -390,7 +390,7 @@ def choose_lambda(
     if not len(candidates): raise ValueError("candidates is empty: give some λ, such as 0.01 and 0.1")
     if draws < 2: raise ValueError(f"draws is a number of simulated samples, at least 2, not {draws!r}")
     rng = np.random.default_rng(seed)
-    pilot = fit_posterior(net, marginals, rng, oracle=oracle, interventions=interventions).mixture
+    pilot = fit_posterior(net, marginals, oracle=oracle, interventions=interventions, seed=rng).mixture
     n = pd.Series(marginals.n, marginals.index.get_level_values(0).unique()).reindex(list(net.names)).to_numpy()
     samples = (simulated(net, pilot, n, rng, interventions) for _ in range(draws))
     errors = np.array([[mae(pilot, quietly(oracle, sample, lam)) for lam in candidates] for sample in samples])

@@ -83,7 +83,7 @@ def agreement(
 METHODS: Mapping[str, Callable] = {
     "dimm": lambda net, oracle, seen, frame, seed: solve_dimm(oracle, seen),
     "dimm, λ=0.01": lambda net, oracle, seen, frame, seed: solve_dimm(oracle, seen, lam=0.01),
-    "posterior": lambda net, oracle, seen, frame, seed: fit_posterior(net, seen, seed, oracle=oracle),
+    "posterior": lambda net, oracle, seen, frame, seed: fit_posterior(net, seen, oracle=oracle, seed=seed),
     "em": lambda net, oracle, seen, frame, seed: fit_em(net, frame),
 }
 

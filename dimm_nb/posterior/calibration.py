@@ -16,18 +16,17 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 
-from .detect import detectable_shares, information_left
-from ..solvers.dimm import solve_dimm
-from ..solvers.em import fit_em
-from .evidence import Evidence
-from ..solvers.exact import solve_exact
-from .identification import expected_information
-from ..network.axis import Marginals
 from ..mixture.mixture import Mixture, mae, random_mixture, sample_mixture
+from ..network.axis import Marginals
 from ..network.network import CausalNetwork, load_network
 from ..network.oracle import Oracle
-from .posterior import Posterior, fit_posterior
+from .evidence import Evidence
+from .identification import detectable_shares, expected_information, information_left
+from .posterior import Posterior, posterior_of
 from .sampler import Prior, choice_sets, draw_prior
+from ..solvers.dimm import solve_dimm
+from ..solvers.em import fit_em
+from ..solvers.exact import solve_exact
 
 # %% ../../nbs/05-posterior/calibration.ipynb #limit-of
 LAMBDAS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # among which hindsight chooses
@@ -150,9 +149,7 @@ def score_mixture(
     truth = random_mixture(net, n_interventions, seed=for_mixture)
     codes, _ = sample_mixture(net, truth, rows, seed=for_rows)
     counts = Marginals.from_codes(net, codes)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what they would say is counted
-        fit = fit_posterior(net, counts, for_fit, oracle=oracle)
+    fit = posterior_of(net, counts, oracle=oracle, seed=for_fit)
     return errors_of(net, oracle, truth, codes, counts, fit) | coverage_of(truth, fit, detectable)
 
 # %% ../../nbs/05-posterior/calibration.ipynb #run-grid
@@ -248,9 +245,7 @@ def sbc_once(
     sets, sizes = choice_sets(oracle.base, oracle.slices, [{j: k} for j, size in enumerate(net.sizes) for k in range(size)])
     share = draw_prior(Prior(), sets, sizes, rng)
     codes, _ = sample_mixture(net, Mixture(pd.Series(share, oracle.interventions)), rows, seed=rng)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        fit = fit_posterior(net, Marginals.from_codes(net, codes), rng, oracle=oracle)
+    fit = posterior_of(net, Marginals.from_codes(net, codes), oracle=oracle, seed=rng)
     picked = fit.draws[np.linspace(0, len(fit.draws) - 1, DRAWS).astype(int)]
     base = 1 - picked.sum(axis=1, keepdims=True)
     low, high = fit.base_weight_interval()
@@ -338,7 +333,7 @@ def run_power(
         share = np.where(np.arange(len(smallest)) == c, factor * smallest, 0.0)
         share[~np.isfinite(share)] = 0
         codes, _ = sample_mixture(net, Mixture(pd.Series(share, oracle.interventions)), rows, seed=rng)
-        fit = fit_posterior(net, Marginals.from_codes(net, codes), rng, oracle=oracle, chains=2, sweeps=300)
+        fit = posterior_of(net, Marginals.from_codes(net, codes), oracle=oracle, chains=2, sweeps=300, seed=rng)
         out.append({"rows": rows, "share": share[c], "supported": fit.verdict.iloc[c] == "supported"})
     return pd.DataFrame(out)
 
@@ -488,7 +483,7 @@ def run_calibration(
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    grid = run_cells("alarm", *GRID.values(), repetitions, out / "posterior_grid.csv")
+    grid = run_cells("alarm", GRID["n_interventions"], GRID["rows"], repetitions, out / "posterior_grid.csv")
     for name, k in OTHERS.items(): grid = run_cells(name, (k,), (10_000,), 3 * repetitions, out / "posterior_grid.csv")
     sbc, singles = run_sbc(repetitions=sbc_repetitions)
     table = calibration_table(grid, sbc, singles, pd.concat([run_power(rows=N) for N in POWER_ROWS]))
