@@ -16,7 +16,7 @@ COMPILE := import numpy as np; from dimm_nb.posterior.sampler import make_proble
 # Two cores do two notebooks at a time: threads inside them would only wait for each other
 QUIET   := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MPLBACKEND=agg PYTHONWARNINGS=ignore::DeprecationWarning
 
-.PHONY: help demo test lint test-spark check notebooks pytest bench calibration experiments lab app docs browser export readme clean
+.PHONY: help demo test lint test-spark check notebooks pytest bench calibration experiments lab app docs browser export outputs slow clean
 .DELETE_ON_ERROR:
 
 help:
@@ -31,6 +31,7 @@ help:
 	@echo "make app    open the explorer and the attribution report as a web page"
 	@echo "make docs   build the website of the chapters (_docs/)"
 	@echo "make export write the modules and README.md from the notebooks"
+	@echo "make outputs run again the notebooks whose saved outputs are older than their code (SLOW=1: slow cells too; ALL=1: all)"
 	@echo "make clean  remove what the other targets made"
 
 $(PACKAGE): setup.py settings.ini
@@ -62,6 +63,7 @@ test: lint check notebooks pytest
 check: $(TOOLS)
 	@$(BIN)/python tools/check_notebooks.py
 	@$(BIN)/python tools/build_readme.py --check
+	@$(BIN)/python tools/outputs.py --check
 
 lint: $(TOOLS)
 	@$(BIN)/ruff check --quiet .
@@ -111,6 +113,10 @@ export: $(TOOLS)
 	@$(BIN)/nbdev_clean
 	@$(BIN)/python tools/check_notebooks.py --clear >/dev/null || true  # what is wrong, make test will say
 	@$(BIN)/python tools/build_readme.py
+
+# What is stale: quick cells, with SLOW=1 the slow ones too; ALL=1 every notebook, NOTEBOOKS="04-solvers/dimm" these
+outputs: export
+	@$(BIN)/python tools/outputs.py $(if $(ALL),--all) $(if $(SLOW),--slow) $(NOTEBOOKS)
 
 clean:
 	rm -rf $(VENV) demo experiments build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache _proc _docs

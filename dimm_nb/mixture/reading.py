@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..network.axis import Counts, Marginals, suggestion
 from .mixture import FORMULA
+from ..network.axis import Counts, Marginals, suggestion
 from ..network.network import CausalNetwork, load_network, packaged_files
 
 # %% ../../nbs/03-mixture/reading.ipynb #typing-imports
