@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from dimm_nb.network import network
-from dimm_nb.network.axis import topological_order
+from dimm_nb.network.axis import Marginals, topological_order
 from dimm_nb.network.checks import checked_cpt
 from dimm_nb.network.drawing import crossings, draw_network, layered, ordered
 from dimm_nb.network.network import CausalNetwork, Intervention, draw_states, load_network, packaged_files, random_network
@@ -514,3 +515,51 @@ def test_sorting_never_adds_crossings(seed):
     assert crossings(arrows, after) <= crossings(arrows, layers)
     at = {point: level for level, points in enumerate(layers) for point in points}
     assert all(at[b] - at[a] == 1 for points in arrows.values() for a, b in zip(points, points[1:]))
+
+
+# what a network rests on
+
+TOSS = CausalNetwork(("coin", "paid"), (("h", "t"), ("yes", "no", "late")), ((), (0,)), ([.5, .5], [[.9, .1, 0.], [0., 1., 0.]]))
+SEEN = Marginals(TOSS.index, [.52, .48, .47, .03, .5], [100, 90])
+KNOWN = replace(TOSS, stable=SEEN, rows=[100, [52, np.inf]], smoothing=2, reversible=[("coin", "paid")],
+                others=[replace(TOSS, parents=((), ()), cpts=([.5, .5], [.2, .3, .5]), rows=[7, 7])])
+
+
+def test_what_a_network_rests_on_is_kept_and_cannot_be_changed():
+    assert KNOWN.rows[0].shape == () and KNOWN.rows[1].tolist() == [52, np.inf] and KNOWN.smoothing == 2.0
+    assert KNOWN.reversible == frozenset([("coin", "paid")]) and KNOWN.stable == SEEN and KNOWN.others[0].rows[1] == 7
+    with pytest.raises(ValueError, match="read-only"):
+        KNOWN.rows[1][0] = 3
+    assert replace(TOSS, rows=[5, 5]).rows[1].tolist() == [5, 5], "one number stands for every row of a table"
+
+
+@pytest.mark.parametrize("changes", [dict(stable=None), dict(rows=None), dict(rows=[100, [52, 1]]), dict(rows=[99, [52, np.inf]]), dict(smoothing=1), dict(reversible=()), dict(others=()),
+                                     dict(stable=Marginals(TOSS.index, SEEN.p, [100, 91]))])
+def test_networks_that_rest_on_something_else_are_not_equal(changes):
+    assert KNOWN == replace(KNOWN) == pickle.loads(pickle.dumps(KNOWN)) and replace(KNOWN, **changes) != KNOWN != TOSS
+    assert hash(replace(KNOWN)) == hash(KNOWN)
+
+
+def test_stable_counts_are_aligned_by_label():
+    order = [2, 4, 3, 1, 0]
+    other = Marginals(TOSS.index[order], SEEN.p[order], [90, 100])
+    assert other != SEEN and replace(TOSS, stable=other) == replace(TOSS, stable=SEEN)
+
+
+@pytest.mark.parametrize("changes, message", [
+    (dict(rows=[100]), "there are 2 nodes, and rows for 1"), (dict(rows=[100, [52, 48, 1]]), r"behind node 'paid' have shape \(3,\): its parents ask for \(2,\)"),
+    (dict(rows=[[100], 5]), r"behind node 'coin' have shape \(1,\)"), (dict(rows=[100, [52, -1]]), "node 'paid' rests on -1 rows"),
+    (dict(rows=[np.nan, 5]), "node 'coin' rests on nan rows"), (dict(rows=["many", 5]), "behind node 'coin' are no numbers"),
+    (dict(smoothing=-1), "smoothing is a number of pseudo-rows"), (dict(smoothing=np.inf), "smoothing"), (dict(smoothing="2"), "smoothing"),
+    (dict(reversible=[("paid", "coin")]), "reversible names paid → coin, which is no edge"), (dict(reversible=["coin"]), "reversible names c → o → i → n, which is no edge"),
+    (dict(stable={"coin": {"h": 1}}), "stable counts are Marginals, not dict"), (dict(others=[ASIA]), "same nodes and states"), (dict(others=["coin"]), "same nodes and states"),
+    (dict(stable=Marginals([("coin", "h"), ("coin", "t")], [.5, .5], 10)), "of other categories: paid=")])
+def test_what_a_network_cannot_rest_on_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        replace(TOSS, **changes)
+
+
+def test_surgery_and_samples_know_nothing_of_it():
+    cut = KNOWN.do({"coin": "h"})
+    assert (cut.stable, cut.rows, cut.smoothing, cut.reversible, cut.others) == (None, None, 0, frozenset(), ()) and cut.parents["paid"] == ("coin",)
+    assert (KNOWN.sample(50, seed=1) == TOSS.sample(50, seed=1)).all()

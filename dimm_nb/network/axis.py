@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
-from typing import SupportsIndex, overload
+from typing import Self, SupportsIndex, TypeAlias, overload
 
 import numpy as np
 import pandas as pd
@@ -163,18 +163,18 @@ class Parents(tuple[tuple[int, ...], ...]):
 
     names: tuple[str, ...]  # the nodes
 
-    def __new__(cls, parents: Sequence[Sequence[int]], names: Sequence[str] = ()) -> "Parents":
+    def __new__(cls, parents: Sequence[Sequence[int]], names: Sequence[str] = ()) -> Self:
         made = super().__new__(cls, tuple(map(tuple, parents)))
         made.names = tuple(names)
         return made
 
-    @overload  # type: ignore[override]
+    @overload
     def __getitem__(self, node: SupportsIndex) -> tuple[int, ...]: ...
     @overload
     def __getitem__(self, node: slice) -> tuple[tuple[int, ...], ...]: ...
     @overload
     def __getitem__(self, node: str) -> tuple[str, ...]: ...
-    def __getitem__(self, node):
+    def __getitem__(self, node: SupportsIndex | slice | str) -> tuple:
         if not isinstance(node, str):
             return super().__getitem__(node)
         if node not in self.names:
@@ -343,14 +343,14 @@ def label_position(
 # %% ../../nbs/02-network/axis.ipynb #codes
 def check_codes(
     net: Graph,
-    codes: np.ndarray,  # (m, n_nodes) positions of states
+    codes: ArrayLike,  # (m, n_nodes) positions of states
 ) -> np.ndarray:  # the same
     """Whole numbers that are states; raises ValueError that names the row and node of the first that is not.
 
     Parameters
     ----------
     net : Graph
-    codes : np.ndarray
+    codes : ArrayLike
         (m, n_nodes) positions of states
 
     Returns
@@ -385,7 +385,7 @@ def frame_codes(
     np.ndarray
         (m, n_nodes) positions of states
     """
-    codes = np.empty((len(frame), len(net.names)), code_type(net), order="F")
+    codes: np.ndarray = np.empty((len(frame), len(net.names)), code_type(net), order="F")
     columns = list(frame.columns)
     for j, (name, states) in enumerate(zip(net.names, net.states)):
         if columns.count(name) != 1:
@@ -498,11 +498,11 @@ class Marginals:
         -------
         Marginals
         """
-        codes = net.codes(codes) if isinstance(codes, pd.DataFrame) else check_codes(net, codes)
-        if not len(codes):
+        rows = net.codes(codes) if isinstance(codes, pd.DataFrame) else check_codes(net, codes)
+        if not len(rows):
             raise ValueError("codes have no rows: give at least one")
-        counts = [np.bincount(codes[:, j], minlength=k) for j, k in enumerate(net.sizes)]
-        return cls(net.index, np.concatenate(counts) / len(codes), np.full(len(net.names), len(codes)))
+        counts = [np.bincount(rows[:, j], minlength=k) for j, k in enumerate(net.sizes)]
+        return cls(net.index, np.concatenate(counts) / len(rows), len(rows))
 
     @classmethod
     def from_counts(cls, net: Graph, counts: "Counts") -> "Marginals":
@@ -522,6 +522,25 @@ class Marginals:
             tell(note, CountsWarning)
         n = np.array([counts[s].sum() for s in net.slices])
         return cls(net.index, counts / np.repeat(n, net.sizes), n)
+
+    def reindex(self, index: pd.MultiIndex) -> "Marginals":
+        """The same on an axis with the same labels in another order; raises ValueError that names a label if there are others.
+
+        Parameters
+        ----------
+        index : pd.MultiIndex
+
+        Returns
+        -------
+        Marginals
+        """
+        if self.index.equals(index):
+            return self
+        if len(odd := self.index.symmetric_difference(index)):
+            raise ValueError(f"these marginals are of other categories: {'='.join(map(str, odd[0]))} is not in both")
+        names = pd.unique(self.index.get_level_values(0))
+        rows = pd.Series(self.n, names)[pd.unique(index.get_level_values(0))]
+        return Marginals(index, pd.Series(self.p, self.index)[index].to_numpy(), rows.to_numpy())
 
     @cached_property
     def counts(self) -> pd.Series:  # (S,)
@@ -572,7 +591,7 @@ def check_distributions(
         raise ValueError(f"node {names[j]!r}: n is {n[j]:g}; it must be at least 1 row, or inf where p is exact")
 
 # %% ../../nbs/02-network/axis.ipynb #counts-labels
-Counts = pd.DataFrame | pd.Series | Mapping[str, Mapping[str, float]]
+Counts: TypeAlias = "pd.DataFrame | pd.Series | Mapping[str, Mapping[str, float]]"
 
 
 def labelled_counts(
