@@ -10,7 +10,10 @@ __getattr__, __dir__, _ = lazy_loader.attach_stub(__name__, __file__)
 __all__ = [
     "CausalNetwork",
     "CountsWarning",
+    "DimmResult",
     "DimmWarning",
+    "EMResult",
+    "ExactSolution",
     "Identification",
     "InconsistentMarginals",
     "Intervention",

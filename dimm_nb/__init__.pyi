@@ -1,10 +1,10 @@
 from .network.axis import CountsWarning, DimmWarning, Marginals, MisfitWarning, NetworkWarning, NotConvergedWarning, NotUniqueWarning
 from .mixture.aggregates import count_categories, count_report
 from .attribution.attribution import attribute
-from .solvers.dimm import dimm_objective, objective_gap, solve_dimm
+from .solvers.dimm import DimmResult, dimm_objective, objective_gap, solve_dimm
 from .network.drawing import draw_network
-from .solvers.em import fit_em
-from .solvers.exact import InconsistentMarginals, solve_exact
+from .solvers.em import EMResult, fit_em
+from .solvers.exact import ExactSolution, InconsistentMarginals, solve_exact
 from .experiments.paper import run_alarm
 from .explorer.explorer import explore
 from .posterior.identification import Identification, identify
@@ -22,7 +22,10 @@ from .experiments.tuning import choose_lambda
 __all__ = [
     "CausalNetwork",
     "CountsWarning",
+    "DimmResult",
     "DimmWarning",
+    "EMResult",
+    "ExactSolution",
     "Identification",
     "InconsistentMarginals",
     "Intervention",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from dimm_nb.solvers.em import (checked_samples, climb, components, curvature, distinct_rows, em_step, em_step_as_written, fit_em, gains,
                         joint_probabilities, likelihood, mean_log_likelihood)
 from dimm_nb.mixture.mixture import Mixture, canonical, mae, sample_mixture
+from dimm_nb.network.axis import MisfitWarning, NotConvergedWarning, NotUniqueWarning
 from dimm_nb.network.network import CausalNetwork, Intervention, load_network, random_network
 
 ASIA = load_network("asia")
@@ -179,7 +180,7 @@ def test_rows_beyond_floating_point():
 def test_two_rules_broken_need_a_two_node_intervention():
     copies = CausalNetwork(("a", "b", "c"), (("0", "1"),) * 3, ((), (0,), (1,)), (np.array([.5, .5]), np.eye(2), np.eye(2)))
     broken = np.array([[0, 1, 0]] * 4 + [[0, 0, 0]] * 6)
-    with pytest.warns(UserWarning, match=r"4 of 10 rows are impossible .* row 0, where b and c have states"):
+    with pytest.warns(MisfitWarning, match=r"4 of 10 rows are impossible .* row 0, where b and c have states"):
         fit = fit_em(copies, broken)
     assert fit.excluded.tolist() == [0, 1, 2, 3] and fit.rows["excluded"] == 4 and fit.rows["impossible under P"] == 4
     both = fit_em(copies, broken, interventions=[{"b": "1", "c": "0"}, {"a": "0"}])
@@ -227,7 +228,7 @@ def test_coarse_tolerance(tol):
 
 def test_undetermined_shares_are_named():
     coins = CausalNetwork(("first", "second"), (("tails", "heads"),) * 2, ((), ()), (np.array([.5, .5]),) * 2)
-    with pytest.warns(UserWarning, match="do not determine the shares of 2 interventions"):
+    with pytest.warns(NotUniqueWarning, match="do not determine the shares of 2 interventions"):
         fit = fit_em(coins, np.ones((5, 2), int))
     assert set(fit.undetermined) == {("first", "heads"), ("second", "heads")}
     with warnings.catch_warnings():
@@ -239,7 +240,7 @@ def test_undetermined_shares_are_named():
 def test_not_converged_has_its_own_status():
     net = ASIA
     codes = samples(net, 5, 1000)
-    with pytest.warns(UserWarning, match="not converged: after 5 iterations"):
+    with pytest.warns(NotConvergedWarning, match="not converged: after 5 iterations"):
         fit = fit_em(net, codes, solver="em", max_iter=5)
     assert fit.status == "not converged" and fit.iterations == 5 and fit.gap > 1e-6
     assert fit_em(net, codes).log_likelihood - fit.log_likelihood <= fit.gap * len(codes)

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from hypothesis import assume, given, settings, strategies as st
 
-from dimm_nb.network.axis import Marginals, NotUniqueWarning
 from dimm_nb.solvers.exact import InconsistentMarginals, error_gain, solve_exact
+from dimm_nb.network.axis import NotUniqueWarning
+from dimm_nb.network.axis import Marginals
 from dimm_nb.mixture.mixture import Mixture, max_abs_error, mixture_marginals, random_mixture
 from dimm_nb.network.network import CausalNetwork, random_network
 from dimm_nb.network.oracle import Oracle
@@ -253,10 +254,10 @@ def test_misuse_is_refused():
     with pytest.raises(ValueError, match="1 interventions for 4 states"):
         solve_exact(Oracle.from_network(net, [{"A": "h", "B": "t"}]), marginals)
     other = random_network(2, 2, seed=0)
-    with pytest.raises(ValueError, match="the marginals lack node A, state 'h'"):
+    with pytest.raises(ValueError, match="the marginals lack node 'A', state 'h'"):
         solve_exact(oracle, mixture_marginals(Oracle.from_network(other), mixture(other, {})))
     larger = CausalNetwork(["A", "B", "C"], [["h", "t"]] * 3, [[], [], []], [[.5, .5]] * 3)
-    with pytest.raises(ValueError, match="the marginals have node C, state 'h'"):
+    with pytest.raises(ValueError, match="the marginals have node 'C', state 'h'"):
         solve_exact(oracle, mixture_marginals(Oracle.from_network(larger), mixture(larger, {})))
     for tol in (0, -1, .5, np.nan):
         with pytest.raises(ValueError, match="tol"): solve_exact(oracle, marginals, tol=tol)

@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['LAM', 'EPS', 'N_STARTS', 'SOLVERS', 'FINE', 'PACKAGES', 'KEYS', 'COLUMNS', 'PAPER', 'STYLE', 'FLOOR', 'known',
-           'Problem', 'draw_problem', 'Answer', 'by_exact', 'by_dimm', 'by_slsqp', 'by_em', 'by_posterior',
-           'by_nothing', 'score', 'score_solvers', 'settings_of', 'write_results', 'number', 'read_results',
-           'difference', 'finished', 'run_cells', 'whole_numbers', 'known_solvers', 'grid', 'run_alarm', 'run_table1',
-           'one_more_draw', 'compare_table1', 'compatible_rows', 'new_figure', 'legend_below', 'draw_table1',
-           'run_figure1', 'compare_figure1', 'spread', 'draw_band', 'draw_figure1']
+           'Trial', 'draw_problem', 'Said', 'by_exact', 'by_dimm', 'by_slsqp', 'by_em', 'by_posterior', 'by_nothing',
+           'score', 'score_solvers', 'settings_of', 'write_results', 'number', 'read_results', 'difference', 'finished',
+           'run_cells', 'whole_numbers', 'known_solvers', 'grid', 'run_alarm', 'run_table1', 'one_more_draw',
+           'compare_table1', 'compatible_rows', 'new_figure', 'legend_below', 'draw_table1', 'run_figure1',
+           'compare_figure1', 'spread', 'draw_band', 'draw_figure1']
 
 # %% ../../nbs/08-experiments/paper.ipynb #imports
 import hashlib
@@ -29,9 +29,9 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from ..network.bif import Tables, format_bif
-from ..solvers.dimm import objective_gap, solve_dimm
-from ..solvers.em import fit_em
-from ..solvers.exact import solve_exact
+from ..solvers.dimm import find_dimm, objective_gap
+from ..solvers.em import find_em
+from ..solvers.exact import find_exact
 from ..network.axis import Marginals, suggestion
 from ..mixture.mixture import Mixture, mae, max_abs_error, mse, random_mixture, sample_mixture
 from ..network.network import CausalNetwork, load_network, write_whole
@@ -67,7 +67,7 @@ def known(
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
+class Trial:
     """What a solver is told, and the truth it is held against.
 
     Attributes
@@ -98,7 +98,7 @@ def draw_problem(
     rows: int, # N
     repetition: int,
     seed: int,
-) -> Problem:
+) -> Trial:
     """A mixture and its rows, as in section 5.1.
 
     Parameters
@@ -114,19 +114,19 @@ def draw_problem(
 
     Returns
     -------
-    Problem
+    Trial
     """
     net, oracle = known(network)
     truth = random_mixture(net, n_interventions, seed=np.random.default_rng([seed, 1, n_interventions, repetition]))
     codes, _ = sample_mixture(net, truth, rows, np.random.default_rng([seed, 2, n_interventions, repetition, rows]))
-    return Problem(net, oracle, truth, codes, Marginals.from_codes(net, codes), (seed, 3, n_interventions, repetition, rows))
+    return Trial(net, oracle, truth, codes, Marginals.from_codes(net, codes), (seed, 3, n_interventions, repetition, rows))
 
 # %% ../../nbs/08-experiments/paper.ipynb #solvers
 LAM, EPS, N_STARTS = 0.1, 1e-5, 60 # section 5.1 and footnote 9
 
 
 @dataclass(frozen=True)
-class Answer:
+class Said:
     """What a solver said.
 
     Attributes
@@ -136,109 +136,112 @@ class Answer:
         0 where a solver has none
     status : str
         in the solver's own word
+    notes : tuple[str, ...], default ()
+        what the solver would warn of
     """
     mixture: Mixture
     iterations: int # 0 where a solver has none
     status: str # in the solver's own word
+    notes: tuple[str, ...] = () # what the solver would warn of
 
 
-def by_exact(problem: Problem, n_starts: int) -> Answer:
+def by_exact(problem: Trial, n_starts: int) -> Said:
     """The raw point, clipped and scaled to be shares.
 
     Parameters
     ----------
-    problem : Problem
+    problem : Trial
     n_starts : int
 
     Returns
     -------
-    Answer
+    Said
     """
-    found = solve_exact(problem.oracle, problem.marginals, check=False)
+    found = find_exact(problem.oracle, problem.marginals, check=False)
     shares = found.weights.clip(lower=0)
-    return Answer(Mixture(shares / max(1.0, shares.sum())), 0, found.status)
+    return Said(Mixture(shares / max(1.0, shares.sum())), 0, found.status, found.notes[:1] if found.open_nodes else ())
 
 
-def by_dimm(problem: Problem, n_starts: int) -> Answer:
+def by_dimm(problem: Trial, n_starts: int) -> Said:
     """The certified optimum of OPT(ε).
 
     Parameters
     ----------
-    problem : Problem
+    problem : Trial
     n_starts : int
 
     Returns
     -------
-    Answer
+    Said
     """
-    found = solve_dimm(problem.oracle, problem.marginals, LAM, EPS)
-    return Answer(found.mixture, found.iterations, found.status)
+    found = find_dimm(problem.oracle, problem.marginals, LAM, EPS)
+    return Said(found.mixture, found.iterations, found.status)
 
 
-def by_slsqp(problem: Problem, n_starts: int) -> Answer:
+def by_slsqp(problem: Trial, n_starts: int) -> Said:
     """OPT(ε) as the paper solves it: the best of `n_starts` local searches.
 
     Parameters
     ----------
-    problem : Problem
+    problem : Trial
     n_starts : int
 
     Returns
     -------
-    Answer
+    Said
     """
-    found = solve_dimm(problem.oracle, problem.marginals, LAM, EPS, "slsqp", n_starts, np.random.default_rng(problem.seed))
-    return Answer(found.mixture, found.iterations, found.status)
+    found = find_dimm(problem.oracle, problem.marginals, LAM, EPS, "slsqp", n_starts, np.random.default_rng(problem.seed))
+    return Said(found.mixture, found.iterations, found.status)
 
 
-def by_em(problem: Problem, n_starts: int) -> Answer:
+def by_em(problem: Trial, n_starts: int) -> Said:
     """Maximum likelihood from the joint samples.
 
     Parameters
     ----------
-    problem : Problem
+    problem : Trial
     n_starts : int
 
     Returns
     -------
-    Answer
+    Said
     """
-    found = fit_em(problem.net, problem.codes)
-    return Answer(found.mixture, found.iterations, found.status)
+    found = find_em(problem.net, problem.codes)
+    return Said(found.mixture, found.iterations, found.status, found.notes)
 
 
-def by_posterior(problem: Problem, n_starts: int) -> Answer:
+def by_posterior(problem: Trial, n_starts: int) -> Said:
     """The posterior from the counts.
 
     Parameters
     ----------
-    problem : Problem
+    problem : Trial
     n_starts : int
 
     Returns
     -------
-    Answer
+    Said
     """
     found = fit_posterior(problem.net, problem.marginals, oracle=problem.oracle, seed=np.random.default_rng(problem.seed))
-    return Answer(found.mixture, len(found.draws), found.status)
+    return Said(found.mixture, len(found.draws), found.status)
 
 
-def by_nothing(problem: Problem, n_starts: int) -> Answer:
+def by_nothing(problem: Trial, n_starts: int) -> Said:
     """No shares at all.
 
     Parameters
     ----------
-    problem : Problem
+    problem : Trial
     n_starts : int
 
     Returns
     -------
-    Answer
+    Said
     """
-    return Answer(Mixture(0 * problem.truth.weights), 0, "")
+    return Said(Mixture(0 * problem.truth.weights), 0, "")
 
 
-SOLVERS: dict[str, Callable[[Problem, int], Answer]] = {
+SOLVERS: dict[str, Callable[[Trial, int], Said]] = {
     "exact": by_exact, "dimm": by_dimm, "slsqp": by_slsqp, "em": by_em, "posterior": by_posterior, "zero": by_nothing}
 
 # %% ../../nbs/08-experiments/paper.ipynb #score
@@ -246,7 +249,7 @@ FINE = ("optimal", "converged", "unique", "") # what a status is when there is n
 
 
 def score(
-    problem: Problem,
+    problem: Trial,
     solver: str, # a key of SOLVERS
     n_starts: int = N_STARTS, # slsqp only
 ) -> dict: # a row's values
@@ -254,7 +257,7 @@ def score(
 
     Parameters
     ----------
-    problem : Problem
+    problem : Trial
     solver : str
         a key of SOLVERS
     n_starts : int, default N_STARTS
@@ -273,14 +276,14 @@ def score(
     truth, estimate = problem.truth, answer.mixture
     return {"nodes": len(problem.net.names), "categories": len(problem.net.index), "n_interventions": np.count_nonzero(truth.weights),
             "mse": mse(truth, estimate), "mae": mae(truth, estimate), "mabre": max_abs_error(truth, estimate),
-            "delta": objective_gap(problem.oracle, problem.marginals, truth, estimate, LAM), "seconds": seconds,
-            "iterations": answer.iterations, "said": int(answer.status not in FINE or bool(heard))}
+            "delta": objective_gap(problem.oracle, problem.marginals, truth, estimate, lam=LAM), "seconds": seconds,
+            "iterations": answer.iterations, "said": int(answer.status not in FINE or bool(answer.notes) or bool(heard))}
 
 # %% ../../nbs/08-experiments/paper.ipynb #score-solvers
 def score_solvers(
     task: dict, # what `draw` is told, by name
     solvers: Sequence[str],
-    draw: Callable[..., Problem],
+    draw: Callable[..., Trial],
     n_starts: int = N_STARTS, # slsqp only
 ) -> list[dict]: # a row each
     """Draw a problem once, and give it to several solvers.
@@ -290,7 +293,7 @@ def score_solvers(
     task : dict
         what `draw` is told, by name
     solvers : Sequence[str]
-    draw : Callable[..., Problem]
+    draw : Callable[..., Trial]
     n_starts : int, default N_STARTS
         slsqp only
 

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from .paper import (
-    EPS, LAM, STYLE, Problem, compare_figure1, compare_table1, compatible_rows, draw_figure1, draw_problem, draw_table1, grid, known,
+    EPS, LAM, STYLE, Trial, compare_figure1, compare_table1, compatible_rows, draw_figure1, draw_problem, draw_table1, grid, known,
     legend_below, new_figure, run_cells, run_figure1, run_table1, score_solvers, settings_of, spread, whole_numbers)
 from ..network.axis import Marginals, suggestion
 from ..mixture.mixture import Mixture
@@ -53,7 +53,7 @@ def quarter(net: CausalNetwork) -> int: # N_ivn
     return -(-(len(net.index) - len(net.names)) // 4)
 
 
-def network_problem(network: str, rows: int, repetition: int, seed: int) -> Problem:
+def network_problem(network: str, rows: int, repetition: int, seed: int) -> Trial:
     """A problem on a network, of a quarter of its interventions.
 
     Parameters
@@ -65,7 +65,7 @@ def network_problem(network: str, rows: int, repetition: int, seed: int) -> Prob
 
     Returns
     -------
-    Problem
+    Trial
     """
     return draw_problem(network, quarter(known(network)[0]), rows, repetition, seed)
 
@@ -223,22 +223,22 @@ def without_edge(
 
 # %% ../../nbs/08-experiments/robustness.ipynb #outside
 def with_outsider(
-    problem: Problem,
+    problem: Trial,
     share: float, # of traffic
     rng: np.random.Generator,
-) -> Problem:
+) -> Trial:
     """The same problem, with some rows under an intervention on two nodes, which no solver knows of.
 
     Parameters
     ----------
-    problem : Problem
+    problem : Trial
     share : float
         of traffic
     rng : np.random.Generator
 
     Returns
     -------
-    Problem
+    Trial
     """
     net, rows = problem.net, len(problem.codes)
     nodes = rng.choice(len(net.names), 2, replace=False)
@@ -250,17 +250,17 @@ def with_outsider(
     return replace(problem, truth=Mixture(problem.truth.weights * (1 - share)), codes=codes, marginals=Marginals.from_codes(net, codes))
 
 
-def believing(problem: Problem, net: CausalNetwork) -> Problem:
+def believing(problem: Trial, net: CausalNetwork) -> Trial:
     """The same rows, for solvers that believe in another network.
 
     Parameters
     ----------
-    problem : Problem
+    problem : Trial
     net : CausalNetwork
 
     Returns
     -------
-    Problem
+    Trial
     """
     return replace(problem, net=net, oracle=Oracle.from_network(net))
 
@@ -269,7 +269,7 @@ TRUE, OUTSIDE, EDGE = "nothing wrong", "5 % outside the catalogue", "an edge mis
 STABLE = {f"CPTs from {rows:,} rows": rows for rows in (1_000, 10_000, 100_000, 1_000_000)}
 
 
-def wrong_problem(kind: str, rows: int, repetition: int, seed: int) -> Problem:
+def wrong_problem(kind: str, rows: int, repetition: int, seed: int) -> Trial:
     """A problem of 17 interventions on ALARM, and what is wrong with it.
 
     Parameters
@@ -281,7 +281,7 @@ def wrong_problem(kind: str, rows: int, repetition: int, seed: int) -> Problem:
 
     Returns
     -------
-    Problem
+    Trial
     """
     problem = draw_problem("alarm", 17, rows, repetition, seed)
     rng = np.random.default_rng([seed, 4, repetition, rows])

@@ -220,7 +220,7 @@ def descents(s: Settings) -> Iterator[tuple[int, int, pd.Series | None]]: # done
     """
     oracle, seen, rng, best = world(s)[1], aggregates(s), np.random.default_rng(s.seed), None
     for k in range(STARTS):
-        end = solve_dimm(oracle, seen, s.lam, s.eps, "slsqp", n_starts=1, seed=rng)
+        end = solve_dimm(oracle, seen, lam=s.lam, eps=s.eps, solver="slsqp", n_starts=1, seed=rng)
         if best is None or end.objective < best.objective: best = end
         yield k + 1, STARTS, best.mixture.weights if k + 1 == STARTS else None
 
@@ -237,7 +237,7 @@ def cone(s: Settings) -> DimmResult:
     -------
     DimmResult
     """
-    return solve_dimm(world(s)[1], aggregates(s), s.lam, s.eps)
+    return solve_dimm(world(s)[1], aggregates(s), lam=s.lam, eps=s.eps)
 
 
 def steps(s: Settings) -> Iterator[tuple[int, int, pd.Series | None]]: # done, of how many, (C,) shares at the end

@@ -6,7 +6,7 @@
 __all__ = ['CHUNK_ENTRIES', 'Catalogue', 'descendants', 'live_messages', 'Changed', 'split_scopes', 'carry_table', 'carry',
            'Batch', 'inject', 'send', 'distribute', 'chunks', 'propagate', 'exact_where_known', 'marginals_under',
            'read_catalogue', 'aligned', 'read_index', 'read_parents', 'check_marginals', 'check_effects', 'node_slices',
-           'checked_marginals', 'Oracle']
+           'checked_marginals', 'Oracle', 'as_oracle']
 
 # %% ../../nbs/02-network/oracle.ipynb #imports
 import math
@@ -812,3 +812,23 @@ class Oracle:
         Oracle
         """
         return cls(*checked_marginals(index, parents, base, do, tol))
+
+
+def as_oracle(
+    given: "Oracle | CausalNetwork", # an oracle is returned as it is
+    interventions: Catalogue | None = None, # for a network only; None: every single-node do(X_i = α)
+) -> Oracle:
+    """The oracle itself, or that of a network; raises ValueError for anything else, and like `Oracle.from_network`.
+
+    Parameters
+    ----------
+    given : Oracle | CausalNetwork
+        an oracle is returned as it is
+    interventions : Catalogue | None, default None
+        for a network only; None: every single-node do(X_i = α)
+
+    Returns
+    -------
+    Oracle
+    """
+    return given if isinstance(given, Oracle) else Oracle.from_network(given, interventions)
