@@ -22,7 +22,7 @@ from dimm_nb.network import network
 from dimm_nb.network.axis import Marginals, topological_order
 from dimm_nb.network.checks import checked_cpt
 from dimm_nb.network.drawing import crossings, draw_network, layered, ordered
-from dimm_nb.network.network import CausalNetwork, Intervention, draw_states, load_network, packaged_files, random_network
+from dimm_nb.network.network import CausalNetwork, Intervention, as_network, draw_states, load_network, packaged_files, random_network
 
 ASIA, ALARM = load_network("asia"), load_network("alarm")
 COIN, PAID = ("heads", "tails"), ("yes", "no")
@@ -401,6 +401,18 @@ def test_networks_are_there_without_pgmpy(monkeypatch):
     assert list(packaged_files()) == ["alarm", "asia"] and len(load_network("alarm").names) == 37
     with pytest.raises(ValueError, match="no packaged network 'child'.* The names are alarm, asia"):
         load_network("child")
+
+
+def test_a_network_is_meant_by_name_by_path_or_by_model(tmp_path):
+    ASIA.to_bif(tmp_path / "asia.net.gz")
+    for given in ("asia", tmp_path / "asia.net.gz", str(tmp_path / "asia.net.gz"), ASIA.to_pgmpy(), ASIA):
+        assert as_network(given) == ASIA
+    assert load_network(tmp_path / "asia.net.gz") == ASIA
+    with pytest.raises(FileNotFoundError):
+        load_network("mine.bif")
+    for other in (None, 3, {"asia": 1}, [ASIA]):
+        with pytest.raises(ValueError, match=f"a packaged name, not {type(other).__name__}"):
+            as_network(other)
 
 
 def test_an_unknown_network_is_answered_with_the_names():

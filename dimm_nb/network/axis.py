@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['Counts', 'MOST', 'DimmWarning', 'NetworkWarning', 'CountsWarning', 'NotUniqueWarning', 'NotConvergedWarning',
            'MisfitWarning', 'check_labels', 'check_names', 'check_parents', 'topological_order', 'suggestion',
-           'Parents', 'Graph', 'label_position', 'check_codes', 'frame_codes', 'codes_frame', 'code_type', 'Marginals',
-           'check_distributions', 'labelled_counts', 'check_counts']
+           'Parents', 'Graph', 'label_text', 'label_position', 'check_codes', 'frame_codes', 'codes_frame', 'code_type',
+           'Marginals', 'check_distributions', 'labelled_counts', 'check_counts']
 
 # %% ../../nbs/02-network/axis.ipynb #imports
 from collections.abc import Mapping, Sequence
@@ -313,6 +313,21 @@ class Graph:
         return codes_frame(self, codes)
 
 # %% ../../nbs/02-network/axis.ipynb #lookup
+def label_text(label: object) -> str:  # "HR=HIGH" for a pair, the name for others
+    """What to call a category or an intervention, wherever it is written.
+
+    Parameters
+    ----------
+    label : object
+
+    Returns
+    -------
+    str
+        "HR=HIGH" for a pair, the name for others
+    """
+    return "=".join(map(str, label)) if isinstance(label, tuple) else str(label)
+
+
 def label_position(
     net: Graph,
     node: str,
@@ -537,7 +552,7 @@ class Marginals:
         if self.index.equals(index):
             return self
         if len(odd := self.index.symmetric_difference(index)):
-            raise ValueError(f"these marginals are of other categories: {'='.join(map(str, odd[0]))} is not in both")
+            raise ValueError(f"these marginals are of other categories: {label_text(odd[0])} is not in both")
         names = pd.unique(self.index.get_level_values(0))
         rows = pd.Series(self.n, names)[pd.unique(index.get_level_values(0))]
         return Marginals(index, pd.Series(self.p, self.index)[index].to_numpy(), rows.to_numpy())
