@@ -61,10 +61,17 @@ def test_import_loads_no_heavy_library():
     assert python(f"import sys, dimm_nb; print(*(set({heavy.split()}) & set(sys.modules)))").stdout.strip() == ""
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
-def test_pgmpy_and_matplotlib_load_only_when_needed(path):
-    heavy = ["pgmpy", "matplotlib"]
-    assert python(f"import sys, dimm_nb.{name_of(path)}; print(*(set({heavy}) & set(sys.modules)))").stdout.strip() == ""
+def test_pgmpy_and_matplotlib_load_only_when_needed():
+    "One process imports every module, one after the other, and says which first brought one of them."
+    names = [f"dimm_nb.{name_of(path)}" for path in MODULES]
+    code = f"""
+import importlib, sys
+for name in {names}:
+    importlib.import_module(name)
+    for heavy in {{"pgmpy", "matplotlib"}} & set(sys.modules):
+        print(name, heavy)
+"""
+    assert len(names) > 30 and python(code).stdout.strip() == ""
 
 
 # notebooks
@@ -188,6 +195,12 @@ class Shape:
 
 class Square(Shape):
     side: int
+
+
+# %% a marker between cells
+def short(x: int) -> int:
+    "One line."
+    return x
 '''
 
 
@@ -200,7 +213,7 @@ def test_docstrings_say_what_the_docments_say():
                 "*more : int\nkind : Literal[\"a\", \"b\"], default \"a\"\n    a remark that would not fit behind its argument\n\n"
                 "Returns\n-------\nShape\n    the whole",
         "run": "Run it.", "Shape": "A shape.\n\nAttributes\n----------\nsize : int, default 3\n    in cells",
-        "half": "its half\n\nReturns\n-------\nfloat", "_hidden": None, "grown": "Make it larger.",
+        "half": "its half", "short": "One line.\n\nParameters\n----------\nx : int\n\nReturns\n-------\nint", "_hidden": None, "grown": "Make it larger.",
         "Square": "Attributes\n----------\nsize : int, default 3\n    in cells\nside : int"}
 
 

@@ -28,15 +28,15 @@ def comments_of(text: str) -> dict[int, str]:
     return found
 
 
-def described(lines: dict[int, str], comments: dict[int, str]) -> dict[str, str]:
-    "What is said of each name: behind it, or else on the lines right above it."
+def described(lines: dict[int, str], comments: dict[int, str], first: int) -> dict[str, str]:
+    "What is said of each name: behind it, or else on the lines right above it, below the definition's first."
     said = {}
     for line, name in lines.items():
         if line in comments:
             said[name] = comments[line].strip()
             continue
         above = []
-        while (line := line - 1) in comments and comments[line].startswith("\n"):
+        while (line := line - 1) > first and comments.get(line, "").startswith("\n"):
             above.insert(0, comments[line].strip())
         said[name] = " ".join(above)
     return said
@@ -66,7 +66,7 @@ def parameters(source: str, node: ast.FunctionDef, comments: dict[int, str]) -> 
     lines = {arg.end_lineno: arg.arg for arg in every}
     if node.returns:
         lines[node.returns.end_lineno] = "return"
-    said = described(lines, comments)
+    said = described(lines, comments, node.lineno)
     rows = [(stars.get(arg.arg, "") + arg.arg, typed(source, arg.annotation, defaults.get(arg.arg)), said.get(arg.arg, ""))
             for arg in every]
     empty = node.returns is None or ast.unparse(node.returns) == "None"
@@ -80,7 +80,7 @@ def fields(source: str, node: ast.ClassDef, comments: dict[int, str], known: Fie
     "The public fields of a class, those of its bases first."
     own = [each for each in node.body if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)]
     own = [each for each in own if not each.target.id.startswith("_")]
-    said = described({each.end_lineno: each.target.id for each in own}, comments)
+    said = described({each.end_lineno: each.target.id for each in own}, comments, node.lineno)
     inherited = [row for base in node.bases for row in known.get(ast.unparse(base), [])]
     rows = [(each.target.id, typed(source, each.annotation, each.value), said[each.target.id]) for each in own]
     return [row for row in inherited if row[0] not in said] + rows
@@ -132,7 +132,7 @@ def docstring_of(source: str, node: Definition, comments: dict[int, str], known:
     else:
         rows, result = parameters(source, node, comments)
         if kinds & {"property", "cached_property"} and result and (not own or same(own, result[2])):  # what it returns is what it is
-            own, result = textwrap.fill(result[2], WIDTH - 12), ("", result[1], "")
+            own, result = textwrap.fill(result[2], WIDTH - 12), None
         parts = [own, section("Parameters", rows), section("Returns", [result] if result else [])]
     return "\n\n".join(part for part in parts if part) or None
 

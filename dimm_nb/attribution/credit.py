@@ -253,7 +253,6 @@ def percent(x: float, digits: int | None = None) -> str:
     Returns
     -------
     str
-        %% ../../nbs/07-attribution/credit.ipynb #words
     """
     if not np.isfinite(x):
         return "–"

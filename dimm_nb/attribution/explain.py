@@ -163,7 +163,6 @@ def by_posterior(problem: Problem) -> Estimate:
     Returns
     -------
     Estimate
-        %% ../../nbs/07-attribution/explain.ipynb #by-posterior
     """
     fit = fit_posterior(problem.net, problem.marginals, seed=problem.seed, interventions=problem.interventions, oracle=problem.oracle, shared_rows=problem.shared_rows)
     shares = pd.concat([fit.mixture.weights.rename("share"), fit.interval(problem.level)[["lower", "upper"]], fit.probability.rename("probability"),

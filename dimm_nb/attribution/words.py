@@ -26,7 +26,6 @@ def headline(result: Explanation) -> tuple[str, str, str]:
     Returns
     -------
     tuple[str, str, str]
-        %% ../../nbs/07-attribution/words.ipynb #headline
     """
     found = result.to_frame().query("share > 0")
     quiet = result.deviates >= 0.05
@@ -177,7 +176,6 @@ def aligned_text(table: pd.DataFrame) -> str:
     Returns
     -------
     str
-        %% ../../nbs/07-attribution/words.ipynb #summary
     """
     left = {"intervention", "because of", "verdict", "may also be"}
     columns = []
@@ -305,7 +303,6 @@ def short_html(result: Explanation) -> str:
     Returns
     -------
     str
-        %% ../../nbs/07-attribution/words.ipynb #short-html
     """
     said = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in headline(result))
     notes = "".join(f"<li>{html.escape(note)}</li>" for note in result.notes)

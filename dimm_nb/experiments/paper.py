@@ -506,7 +506,6 @@ def whole_numbers(name: str, values: int | Iterable[int], least: int, most: floa
     Returns
     -------
     list[int]
-        %% ../../nbs/08-experiments/paper.ipynb #grid
     """
     values = [values] if np.ndim(values) == 0 else list(values)
     for value in values:
@@ -746,7 +745,6 @@ def draw_table1(results: pd.DataFrame) -> "Figure":
     Returns
     -------
     Figure
-        %% ../../nbs/08-experiments/paper.ipynb #draw-table1
     """
     sizes = sorted(results.rows.unique())
     numbers = sorted(results.n_interventions.unique())

@@ -129,7 +129,6 @@ def draw_ranges(results: pd.DataFrame, by: str, xlabel: str) -> "Figure":
     Returns
     -------
     Figure
-        %% ../../nbs/08-experiments/robustness.ipynb #draw-networks
     """
     from matplotlib.ticker import LogLocator, NullLocator
     places = list(dict.fromkeys(results[by]))
@@ -330,7 +329,6 @@ def worst_last(results: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        %% ../../nbs/08-experiments/robustness.ipynb #compare-misspecification
     """
     kinds = [TRUE, OUTSIDE, EDGE, *reversed(STABLE)]
     return results.sort_values("kind", key=lambda kind: kind.map(kinds.index), kind="stable")

@@ -154,7 +154,6 @@ def draw_time(results: pd.DataFrame) -> "Figure":
     Returns
     -------
     Figure
-        %% ../../nbs/08-experiments/tuning.ipynb #draw-time
     """
     figure, (ax,) = new_figure(7, 4)
     for method, label in TIMED.items():
@@ -281,7 +280,6 @@ def draw_lambda(results: pd.DataFrame) -> "Figure":
     Returns
     -------
     Figure
-        %% ../../nbs/08-experiments/tuning.ipynb #draw-lambda
     """
     results = results[results.eps == EPS]
     numbers, sizes = sorted(results.n_interventions.unique()), sorted(results.rows.unique())

@@ -186,7 +186,6 @@ def checked(s: Settings) -> Settings:
     Returns
     -------
     Settings
-        %% ../../nbs/09-explorer/scene.ipynb #checked
     """
     net, _ = world(s)
     most = len(net.index) - len(net.names)

@@ -175,7 +175,6 @@ def categories(values: pd.Series, cuts: Sequence[float] | None, keep: int | None
     Returns
     -------
     pd.Series
-        %% ../../nbs/06-learning/learning.ipynb #categorize
     """
     if cuts is not None:
         values = binned(values, np.asarray(cuts, dtype=float))

@@ -71,7 +71,6 @@ def words(text: str) -> tuple[str, ...]:
     Returns
     -------
     tuple[str, ...]
-        %% ../../nbs/06-learning/shop.ipynb #words
     """
     return tuple(word.strip() for word in text.split(","))
 

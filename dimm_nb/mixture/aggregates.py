@@ -147,7 +147,6 @@ def text_of(values: pd.Index) -> list[str | None]:
     Returns
     -------
     list[str | None]
-        %% ../../nbs/03-mixture/aggregates.ipynb #frame-counts
     """
     floats = values.dtype.kind == "f"
     return [None if pd.isna(v) else str(int(v)) if floats and float(v).is_integer() and abs(v) < MOST else str(v) for v in values]
@@ -207,7 +206,6 @@ def sql_text(value: "ir.Value") -> "ir.StringValue":
     Returns
     -------
     ir.StringValue
-        %% ../../nbs/03-mixture/aggregates.ipynb #sql-text
     """
     import ibis
 
@@ -356,7 +354,6 @@ def unreadable(path: Path, kind: str, error: Exception) -> ValueError:
     Returns
     -------
     ValueError
-        %% ../../nbs/03-mixture/aggregates.ipynb #damaged
     """
     return ValueError(f"{path} cannot be read as {kind}: is it whole? ({' '.join(str(error).split())[:160]})")
 
@@ -616,7 +613,6 @@ def report_count(text: str, where: str) -> int:
     Returns
     -------
     int
-        %% ../../nbs/03-mixture/aggregates.ipynb #report
     """
     if not re.fullmatch(r"\d{1,16}(\.0+)?", text.strip()):
         raise ValueError(f"{where}: a count is a whole number without separators, not {text!r}")

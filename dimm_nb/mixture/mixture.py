@@ -112,12 +112,7 @@ class Mixture:
 
     @cached_property
     def base_weight(self) -> float:  # π_φ, the share that nobody touched
-        """π_φ, the share that nobody touched
-
-        Returns
-        -------
-        float
-        """
+        """π_φ, the share that nobody touched"""
         return max(0.0, float(1 - self.weights.sum()))
 
     def to_frame(self) -> pd.DataFrame:  # (C, 1) column share

@@ -144,7 +144,6 @@ def suggestion(label: str, known: Sequence[str]) -> str:
     Returns
     -------
     str
-        %% ../../nbs/02-network/axis.ipynb #suggestion
     """
     alike = [k for k in known if k.lower() == str(label).lower()]
     if close := alike or get_close_matches(str(label), known, 1, 0.6):
@@ -205,63 +204,33 @@ class Graph:
 
     @property
     def nodes(self) -> tuple[str, ...]:  # the n nodes, as `names`
-        """the n nodes, as `names`
-
-        Returns
-        -------
-        tuple[str, ...]
-        """
+        """the n nodes, as `names`"""
         return self.names
 
     @cached_property
     def edges(self) -> tuple[tuple[str, str], ...]:  # (cause, effect), by effect in the network's order
-        """(cause, effect), by effect in the network's order
-
-        Returns
-        -------
-        tuple[tuple[str, str], ...]
-        """
+        """(cause, effect), by effect in the network's order"""
         return tuple((self.names[p], name) for name, ps in zip(self.names, self.parents) for p in ps)
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:  # K_j, the number of states of each node
-        """K_j, the number of states of each node
-
-        Returns
-        -------
-        tuple[int, ...]
-        """
+        """K_j, the number of states of each node"""
         return tuple(map(len, self.states))
 
     @cached_property
     def order(self) -> tuple[int, ...]:  # the nodes, parents before children
-        """the nodes, parents before children
-
-        Returns
-        -------
-        tuple[int, ...]
-        """
+        """the nodes, parents before children"""
         return topological_order(self.names, self.parents)
 
     @cached_property
     def index(self) -> pd.MultiIndex:  # (S,) the category axis, levels node and state
-        """(S,) the category axis, levels node and state
-
-        Returns
-        -------
-        pd.MultiIndex
-        """
+        """(S,) the category axis, levels node and state"""
         pairs = [(name, state) for name, states in zip(self.names, self.states) for state in states]
         return pd.MultiIndex.from_tuples(pairs, names=["node", "state"])
 
     @cached_property
     def slices(self) -> tuple[slice, ...]:  # each node's part of the category axis
-        """each node's part of the category axis
-
-        Returns
-        -------
-        tuple[slice, ...]
-        """
+        """each node's part of the category axis"""
         ends = [0, *np.cumsum(self.sizes).tolist()]
         return tuple(map(slice, ends[:-1], ends[1:]))
 

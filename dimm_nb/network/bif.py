@@ -211,7 +211,6 @@ def brief(text: str) -> str:
     Returns
     -------
     str
-        %% ../../nbs/02-network/bif.ipynb #brief
     """
     return repr(text if len(text) <= 40 else text[:39] + "…")
 
@@ -299,7 +298,6 @@ def read_states(cursor: Cursor, name: str) -> tuple[str, ...]:
     Returns
     -------
     tuple[str, ...]
-        %% ../../nbs/02-network/bif.ipynb #variable
     """
     cursor.demand("discrete")
     cursor.demand("[")
@@ -330,7 +328,6 @@ def skip_property(cursor: Cursor) -> bool:
     Returns
     -------
     bool
-        %% ../../nbs/02-network/bif.ipynb #read-variable
     """
     if not cursor.sees("property"):
         return False
@@ -585,7 +582,6 @@ def quoted(name: str) -> str:
     Returns
     -------
     str
-        %% ../../nbs/02-network/bif.ipynb #write-bif
     """
     match = TOKEN.fullmatch(name)
     if match and match.lastgroup == "word" and name.isprintable() and not name.startswith(("//", "/*")):

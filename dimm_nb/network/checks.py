@@ -27,7 +27,6 @@ def cpt_label(family: Sequence[tuple[str, Sequence[str]]], at: Sequence[int]) ->
     Returns
     -------
     str
-        %% ../../nbs/02-network/checks.ipynb #check-cpt
     """
     given = ", ".join(f"{name}={states[k]}" for (name, states), k in zip(family, at))
     return f"the CPT of {family[-1][0]!r}" + (f", row {given}," if given else "")

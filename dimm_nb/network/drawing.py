@@ -78,7 +78,6 @@ def crossings(arrows: dict, layers: list[list]) -> int:
     Returns
     -------
     int
-        %% ../../nbs/02-network/drawing.ipynb #crossings
     """
     at = {point: (level, k) for level, points in enumerate(layers) for k, point in enumerate(points)}
     pieces: list[list] = [[] for _ in layers]
@@ -121,7 +120,6 @@ def sorted_layers(layers: list[list], joined: dict, downwards: bool) -> list[lis
     Returns
     -------
     list[list]
-        %% ../../nbs/02-network/drawing.ipynb #ordered
     """
     layers, step = [list(points) for points in layers], -1 if downwards else 1
     for level in range(1, len(layers)) if downwards else range(len(layers) - 2, -1, -1):

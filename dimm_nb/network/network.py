@@ -587,7 +587,6 @@ def pgmpy_tables(model: "DiscreteBayesianNetwork") -> Tables:
     Returns
     -------
     Tables
-        %% ../../nbs/02-network/network.ipynb #pgmpy
     """
     cpds = {name: model.get_cpds(name) for name in model.nodes()}
     if missing := [name for name, cpd in cpds.items() if not hasattr(cpd, "state_names")]:

@@ -736,39 +736,19 @@ class Oracle:
         return np.ascontiguousarray((self.do - self.base).T)
     @cached_property
     def names(self) -> tuple[str, ...]: # the nodes, in the order of the category axis
-        """the nodes, in the order of the category axis
-
-        Returns
-        -------
-        tuple[str, ...]
-        """
+        """the nodes, in the order of the category axis"""
         return tuple(self.index.get_level_values("node").unique())
     @cached_property
     def slices(self) -> tuple[slice, ...]: # each node's part of the category axis
-        """each node's part of the category axis
-
-        Returns
-        -------
-        tuple[slice, ...]
-        """
+        """each node's part of the category axis"""
         return node_slices(self.index)
     @cached_property
     def order(self) -> tuple[int, ...]: # topological, of the nodes
-        """topological, of the nodes
-
-        Returns
-        -------
-        tuple[int, ...]
-        """
+        """topological, of the nodes"""
         return tuple(TopologicalSorter(dict(enumerate(self.parents))).static_order())
     @cached_property
     def is_default(self) -> bool: # is the catalogue every single-node intervention, in category order?
-        """is the catalogue every single-node intervention, in category order?
-
-        Returns
-        -------
-        bool
-        """
+        """is the catalogue every single-node intervention, in category order?"""
         return self.interventions.equals(self.index)
     def frame(self) -> pd.DataFrame: # (C, S) `do` with its labels: rows interventions, columns categories
         """Returns

@@ -251,21 +251,11 @@ class Evidence:
 
     @cached_property
     def gram(self) -> np.ndarray: # (C, C) information on the shares
-        """(C, C) information on the shares
-
-        Returns
-        -------
-        np.ndarray
-        """
+        """(C, C) information on the shares"""
         return self.design.T @ self.design
     @cached_property
     def score(self) -> np.ndarray: # (C,)
-        """(C,)
-
-        Returns
-        -------
-        np.ndarray
-        """
+        """(C,)"""
         return self.design.T @ self.target
     def misfit(self, shares: np.ndarray) -> np.ndarray: # shares (…, C) -> (…): χ² on S − n degrees of freedom at the true shares
         """Squared length of what the shares leave unexplained.

@@ -37,12 +37,7 @@ class Program:
 
     @cached_property
     def node(self) -> np.ndarray: # (S,) the node that each row belongs to
-        """(S,) the node that each row belongs to
-
-        Returns
-        -------
-        np.ndarray
-        """
+        """(S,) the node that each row belongs to"""
         return np.repeat(np.arange(len(self.starts)), np.diff(np.append(self.starts, len(self.b))))
 
 

@@ -370,12 +370,7 @@ class DimmResult:
 
     @property
     def gap(self) -> float: # the optimum is at most this much lower
-        """the optimum is at most this much lower
-
-        Returns
-        -------
-        float
-        """
+        """the optimum is at most this much lower"""
         return self.objective - self.lower_bound
 
     @property

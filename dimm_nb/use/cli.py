@@ -546,7 +546,6 @@ def problem(error: BaseException) -> str:
     Returns
     -------
     str
-        %% ../../nbs/10-use/cli.ipynb #main
     """
     text = error.format_message() if isinstance(error, click.ClickException) else str(error)
     if isinstance(error, OSError) and error.filename is not None:
