@@ -23,6 +23,7 @@ help:
 	@echo "make demo   what happened in a shop, and on ALARM: attributed from counts alone, as reports (demo/)"
 	@echo "make test   check the notebooks, run them all, run the tests; lint"
 	@echo "make lint   the linter's rules (ruff.toml) and the types (mypy.ini)"
+	@echo "make slow   run the notebooks with their slow cells (hours; a workflow does so every week)"
 	@echo "make test-spark  count on Spark too, if there is Java"
 	@echo "make bench  measure speed and memory beside other libraries"
 	@echo "make calibration  check what the posterior promises by simulation (results/; half an hour)"
@@ -78,6 +79,11 @@ browser:
 	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
 	  { [ "$$(id -u)" = 0 ] && apt-get update && apt-get install -y --no-install-recommends chromium; } >/dev/null 2>&1 \
 	  || echo "there is no Chromium and none could be installed: tests in a browser are skipped"
+
+# Every notebook that has slow cells, with them: hours, so weekly and not in `make test`
+slow: $(TOOLS)
+	@echo "running the slow cells, two notebooks at a time"
+	@grep -lE '"#\| *slow' nbs/*/*.ipynb | $(QUIET) xargs -n 1 -P 2 $(BIN)/nbdev_test --flags slow --n_workers 0 --timing --path
 
 pytest: $(TOOLS) lint check notebooks browser
 	@$(QUIET) $(BIN)/python -m pytest -q tests

@@ -405,8 +405,8 @@ def test_networks_are_there_without_pgmpy(monkeypatch):
 
 def test_a_network_is_meant_by_name_by_path_or_by_model(tmp_path):
     ASIA.to_bif(tmp_path / "asia.net.gz")
-    for given in ("asia", tmp_path / "asia.net.gz", str(tmp_path / "asia.net.gz"), ASIA.to_pgmpy(), ASIA):
-        assert as_network(given) == ASIA
+    for meant in ("asia", tmp_path / "asia.net.gz", str(tmp_path / "asia.net.gz"), ASIA.to_pgmpy(), ASIA):
+        assert as_network(meant) == ASIA
     assert load_network(tmp_path / "asia.net.gz") == ASIA
     with pytest.raises(FileNotFoundError):
         load_network("mine.bif")

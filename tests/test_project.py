@@ -51,6 +51,14 @@ def test_the_list_of_public_names_is_sorted_and_said_once():
     assert imported == set(dimm_nb.__all__)
 
 
+def test_public_names_are_defined_where_the_stub_says():
+    stub = ast.parse((ROOT / "dimm_nb" / "__init__.pyi").read_text())
+    for node in stub.body:
+        if isinstance(node, ast.ImportFrom):
+            module = importlib.import_module(f"dimm_nb.{node.module}")
+            assert {alias.name for alias in node.names} <= set(module.__all__), f"not defined in {node.module}"
+
+
 def test_unknown_names_are_refused():
     with pytest.raises(AttributeError):
         dimm_nb.solve_everything
@@ -397,6 +405,8 @@ def test_the_oldest_requirements_are_constraints_that_pip_takes(tmp_path):
 
 
 def test_continuous_integration_calls_make_test():
+    workflows = {path.stem: path.read_text() for path in (ROOT / ".github" / "workflows").glob("*.yml")}
+    assert "run: make lint" in workflows["test"] and "run: make slow" in workflows["slow"] and "cron:" in workflows["slow"]
     assert "make test" in (ROOT / ".ci" / "run").read_text() and ".ci/run" in (ROOT / ".github" / "workflows" / "test.yml").read_text()
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
 
