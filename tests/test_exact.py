@@ -234,6 +234,18 @@ def test_the_raw_point_always_explains_the_marginals(seed):
 
 @given(seeds)
 @few
+def test_marginals_of_six_digits_are_taken(seed):
+    "Each side may sum to 1 within 1e-6, as Marginals and Oracle allow: their difference then sums to 0 only within twice that."
+    net = random_network(4, 5, max_parents=2, seed=seed)
+    oracle, pi = Oracle.from_network(net), random_mixture(net, 4, seed=seed)
+    seen = mixture_marginals(oracle, pi)
+    less, more = replace(oracle, base=oracle.base * (1 - .9e-6), do=oracle.do * (1 - .9e-6)), Marginals(seen.index, seen.p * (1 + .9e-6), seen.n)
+    solution = solve_exact(less, more, tol=1e-5)
+    np.testing.assert_allclose(solution.weights, pi.weights, atol=1e-6 * error_gain(oracle, solution).max())
+
+
+@given(seeds)
+@few
 def test_gain_bounds_the_effect_of_an_error(seed):
     rng = np.random.default_rng(seed)
     net = random_network(4, 3, seed=seed)
