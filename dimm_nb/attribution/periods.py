@@ -8,16 +8,18 @@ __all__ = ['LINES', 'split_periods', 'AttributionSeries', 'attribute_series', 'd
 # %% ../../nbs/07-attribution/periods.ipynb #imports
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from .attribution import Attribution, attribute
-from .credit import first_moved, intervention_text, moved, p_text, percent
+from .attribution import Attribution, CountsLike, answer
+from .credit import first_moved, moved, p_text, percent, spoken
+from .explain import MISFIT
 from .figures import label_of, new_axes
-from ..network.axis import Marginals
-from ..mixture.reading import NetworkLike, as_network, read_period
+from ..network.axis import Marginals, MisfitWarning
+from ..mixture.reading import NetworkLike, Totals, as_network, read_period
+from ..network.calls import once_positional, tell
 
 # %% ../../nbs/07-attribution/periods.ipynb #typing-imports
 if TYPE_CHECKING:
@@ -106,8 +108,8 @@ class AttributionSeries:
     def __repr__(self) -> str:
         first = self.first_deviating
         began = "No period deviates from the stable one" if first is None else (
-            f"The first period that deviates is {first} ({p_text(self.tests.p_value[first])}), most of all at {'='.join(self.tests.category[first])}")
-        found = [f"{period}: " + (", ".join(f"{intervention_text(label)} {percent(share)}" for label, share in r.to_frame().query("share > 0").share.head(3).items())
+            f"The first period that deviates is {first} ({p_text(self.tests.p_value[first])}), most of all at {spoken(self.tests.category[first])}")
+        found = [f"{period}: " + (", ".join(f"{spoken(label)} {percent(share)}" for label, share in r.largest(3).share.items())
                                  or "nothing") for period, r in self.results.items()]
         return "\n".join([f"{began}.", *found])
 
@@ -126,41 +128,47 @@ class AttributionSeries:
         return draw_series(self, n, ax)
 
 # %% ../../nbs/07-attribution/periods.ipynb #attribute-series
+@once_positional("level")
 def attribute_series(
     net: NetworkLike,
-    counts_by_period: Mapping[object, object] | pd.DataFrame,  # {period: counts}, or a long table with a column period
-    baseline: object = None,  # the stable period's counts; None: the network's own marginals
+    counts_by_period: Mapping[Any, CountsLike] | pd.DataFrame,  # {period: counts}, or a long table with a column period
+    baseline: CountsLike | None = None,  # the stable period's counts; None: the network's own marginals
+    *,
     level: float = 0.95,
-    **options: object,  # those of `attribute`
+    totals: Totals | None = None,
+    **options: Any,  # the others of `attribute`: method, metric, seed, interventions, shared_rows
 ) -> AttributionSeries:
-    """Each period attributed, and the first that deviates; raises ValueError that names the period whose counts cannot be read.
+    """Each period attributed, and the first that deviates; raises ValueError that names the period, warns once where in doubt.
 
     Parameters
     ----------
     net : NetworkLike
-    counts_by_period : Mapping[object, object] | pd.DataFrame
+    counts_by_period : Mapping[Any, CountsLike] | pd.DataFrame
         {period: counts}, or a long table with a column period
-    baseline : object, default None
+    baseline : CountsLike | None, default None
         the stable period's counts; None: the network's own marginals
     level : float, default 0.95
-    **options : object
-        those of `attribute`
+    totals : Totals | None, default None
+    **options : Any
+        the others of `attribute`: method, metric, seed, interventions, shared_rows
 
     Returns
     -------
     AttributionSeries
     """
     net, periods = as_network(net), split_periods(counts_by_period)
-    totals = options.get("totals")
     stable = None if baseline is None else read_period(net, baseline, totals).marginals
     results, tests = {}, {}
     for period, counts in periods.items():
         try:
-            results[period] = attribute(net, counts, baseline=stable, level=level, **options)
+            results[period] = answer(net, counts, stable, level=level, totals=totals, **options)
         except ValueError as error:
             raise ValueError(f"period {period}: {error}") from error
         against = results[period].oracle.base if stable is None else stable
         tests[period] = first_moved(moved(results[period].observed, against), len(periods))
+    doubtful = [str(period) for period, result in results.items() if result.p_value < MISFIT]
+    if doubtful:
+        tell(f"no mixture of these interventions explains the counts of {', '.join(doubtful)}: see their headlines", MisfitWarning)
     index = pd.Index(list(tests), name="period", tupleize_cols=False)
     return AttributionSeries(results, pd.DataFrame(list(tests.values()), index, ["p_value", "category"]), level)
 
@@ -192,7 +200,7 @@ def draw_series(
     peak = pd.concat([r.share for r in every], axis=1).max(axis=1)
     for label, (colour, marker) in zip(peak[peak > 0].nlargest(n).index, LINES):
         line = pd.DataFrame([r.loc[[label], ["share", "lower", "upper"]].iloc[0] for r in every])
-        ax.plot(at, 100 * line.share, color=colour, marker=marker, ms=5, label=label_of(intervention_text(label)))
+        ax.plot(at, 100 * line.share, color=colour, marker=marker, ms=5, label=label_of(spoken(label)))
         ax.fill_between(at, 100 * line.lower, 100 * line.upper, color=colour, alpha=0.2, lw=0)
     first = series.first_deviating
     if first is not None:

@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 import ipywidgets as widgets
 from traitlets.config import Config
 
-from ..attribution.attribution import attribute
+from ..attribution.attribution import answer
 from .explorer import explore
 from ..theory.live import alert
 from ..network.network import CausalNetwork, packaged_files
@@ -131,7 +131,7 @@ def report_from(
     with TemporaryDirectory(prefix="dimm-") as name:
         net, path = uploaded_network(network, Path(name)), Path(name) / "counts.csv"
         path.write_bytes(small_enough("counts", counts))
-        try: return report_html(attribute(net, path, method=method))
+        try: return report_html(answer(net, path, method=method))
         except ValueError as error: raise UploadError("counts", str(error).replace(str(path), counts.name)) from error
 
 # %% ../../nbs/09-explorer/app.ipynb #shown

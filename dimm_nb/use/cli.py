@@ -295,13 +295,14 @@ def explain_case(
     -------
     Attribution
     """
+    from dimm_nb.attribution import attribution
     from dimm_nb.mixture.mixture import write_table
 
     wait(f"{name}: drawing {rows:,} rows")
     net, truth, seen, metric = CASES[name](rows, seed)
     dimm_nb.write_counts(seen, out / f"{name}_counts.csv")
     wait(f"{name}: attributing {out / f'{name}_counts.csv'}, from {len(net.index):,} possible interventions")
-    answer = dimm_nb.attribute(net, out / f"{name}_counts.csv", metric=metric, seed=seed)
+    answer = attribution.answer(net, out / f"{name}_counts.csv", metric=metric, seed=seed)
     say("\n".join(answer.headline()))
     estimate = dimm_nb.Mixture(answer.shares.share)
     table, score = beside(truth, estimate), scores(answer.oracle, answer.observed, truth, estimate)
@@ -406,12 +407,14 @@ def demo_verb(out: Path, rows: int, only: str | None, seed: int) -> None:
 @click.option("--csv", "csv_", **OUT_FILE, help="The ranking, for a spreadsheet.")
 def attribute_verb(network: str, counts: Path, html: Path | None, json_: Path | None, csv_: Path | None, **options: object) -> None:
     "What happened, how sure are we, what did it do to the metric?\n\nNETWORK is a packaged name or a BIF file, COUNTS a CSV file with the columns node, state, count, or of rows."
+    from dimm_nb.attribution import attribution
+
     outputs = [path for path in (html, json_, csv_) if path is not None]
     places = [path.resolve() for path in (counts, *outputs)]
     for path, place in zip(outputs, places[1:]):
         if places.count(place) > 1:
             raise click.UsageError(f"{str(path)!r} is given twice: name another file")
-    answer = dimm_nb.attribute(network, counts, **options)
+    answer = attribution.answer(network, counts, **options)
     click.echo(answer.summary())
     for path, write in ((html, answer.to_html), (json_, answer.to_json), (csv_, answer.to_csv)):
         if path is not None:
