@@ -9,11 +9,10 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
-
 from common import best_time, process_peak_mb, row
 
-from dimm_nb.mixture.aggregates import count_categories
 from dimm_nb.learning.shop import shop_network
+from dimm_nb.mixture.aggregates import count_categories
 
 PART = 1_000_000  # rows drawn and written at a time
 
@@ -39,7 +38,9 @@ def by_polars(path: Path) -> dict[tuple[str, str], int]:
     "One lazy group-by a column, collected together."
     scan = pl.scan_parquet(path)
     tables = pl.collect_all([scan.group_by(name).len() for name in shop_network().names])
-    return {(name, str(state)): n for name, table in zip(shop_network().names, tables) for state, n in table.iter_rows()}
+    return {
+        (name, str(state)): n for name, table in zip(shop_network().names, tables) for state, n in table.iter_rows()
+    }
 
 
 def rows(quick: bool) -> Iterator[dict]:
@@ -49,13 +50,21 @@ def rows(quick: bool) -> Iterator[dict]:
         write_hits(path, n)
         size = path.stat().st_size / 2**20
         repeat = 1 if quick else 3
-        (seen, ours), (plain, duckdb_seconds), (frame, polars_seconds) = (best_time(repeat, count, *rest) for count, *rest in
-                                                                         ((count_categories, path, net), (by_duckdb, path), (by_polars, path)))
+        (seen, ours), (plain, duckdb_seconds), (frame, polars_seconds) = (
+            best_time(repeat, count, *rest)
+            for count, *rest in ((count_categories, path, net), (by_duckdb, path), (by_polars, path))
+        )
         counts = {key: int(value) for key, value in seen.counts.items() if value}
         assert counts == plain == frame, "the three counts differ"
-        peak = process_peak_mb(f"from pathlib import Path\nfrom dimm_nb.mixture.aggregates import count_categories\nfrom dimm_nb.learning.shop import shop_network\n"
-                               f"count_categories(Path({str(path)!r}), shop_network())")
-        what, note = f"count, {n:,} hits × {len(net.names)} features in Parquet", f"{size:.0f} MB, {len(net.index)} categories"
+        peak = process_peak_mb(
+            "from pathlib import Path\nfrom dimm_nb.mixture.aggregates import count_categories\n"
+            f"from dimm_nb.learning.shop import shop_network\n"
+            f"count_categories(Path({str(path)!r}), shop_network())"
+        )
+        what, note = (
+            f"count, {n:,} hits × {len(net.names)} features in Parquet",
+            f"{size:.0f} MB, {len(net.index)} categories",
+        )
         yield row(what, ours, "plain DuckDB SQL", duckdb_seconds, peak_mb=peak, note=note)
         yield row(what, ours, "Polars", polars_seconds, peak_mb=peak, note=note)
 

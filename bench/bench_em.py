@@ -6,11 +6,11 @@ import warnings
 from collections.abc import Iterator
 
 import numpy as np
-
 from common import best_time, process_peak_mb, row, timed
-from dimm_nb.solvers.em import EMResult, em_step, em_step_as_written, fit_em, joint_probabilities
+
 from dimm_nb.mixture.mixture import random_mixture, sample_mixture
 from dimm_nb.network.network import CausalNetwork, load_network
+from dimm_nb.solvers.em import EMResult, em_step, em_step_as_written, fit_em, joint_probabilities
 
 GAP = 1e-6  # nats a row, certified
 
@@ -61,7 +61,14 @@ def rows(quick: bool = False) -> Iterator[dict]:
     more = {"gap": best.gap, "peak_mb": process_peak_mb(f"import bench_em; bench_em.fit_once({few})")}
     yield row(what, ours, "EM as written", written * iterations, note=scaled, **more)
     yield row(what, ours, "EM, joint probabilities cached", cached * iterations, note=scaled, **more)
-    yield row(what, ours, "EM, closed form, distinct rows", whole, note=f"{iterations:,} iterations; a true gap of 1e-6 after {kind:,}", **more)
+    yield row(
+        what,
+        ours,
+        "EM, closed form, distinct rows",
+        whole,
+        note=f"{iterations:,} iterations; a true gap of 1e-6 after {kind:,}",
+        **more,
+    )
     if quick:
         return
     _, many = alarm_rows(10 * few)
@@ -72,4 +79,11 @@ def rows(quick: bool = False) -> Iterator[dict]:
         (_, short), (_, longer) = (timed(fit_em, net, many, solver="em", tol=GAP, max_iter=limit) for limit in (10, 60))
     what = f"likelihood, ALARM, {10 * few:,} rows"
     yield row(what, ours, "EM as written", 10 * written * iterations, note="scaled from 100,000 rows", **more)
-    yield row(what, ours, "EM, closed form, distinct rows", short + (longer - short) / 50 * iterations, note=f"50 iterations timed, scaled to {iterations:,}", **more)
+    yield row(
+        what,
+        ours,
+        "EM, closed form, distinct rows",
+        short + (longer - short) / 50 * iterations,
+        note=f"50 iterations timed, scaled to {iterations:,}",
+        **more,
+    )

@@ -1,11 +1,11 @@
-"""The whole oracle against cut networks queried with pgmpy and pyAgrum: `python bench/bench_oracle.py`, or `rows()` from bench/run.py."""
+"""The whole oracle against cut networks queried with pgmpy and pyAgrum."""
 import tracemalloc
 import warnings
 from collections.abc import Iterator
 
 import numpy as np
-
 from common import timed
+
 from dimm_nb.network.network import CausalNetwork, load_network
 from dimm_nb.network.oracle import Oracle
 
@@ -53,7 +53,9 @@ def pyagrum_rows(net: CausalNetwork) -> np.ndarray:
         for j, k in enumerate(net.sizes): bn.add(gum.LabelizedVariable(f"v{j}", "", k))
         for j, pa in enumerate(cut.parents):
             for p in reversed(pa): bn.addArc(f"v{p}", f"v{j}")  # its first axis runs fastest, ours the last
-            bn.cpt(f"v{j}").fillWith(np.ravel(cut.cpts[j] if j != i else np.full(net.sizes[i], 1 / net.sizes[i])).tolist())
+            bn.cpt(f"v{j}").fillWith(
+                np.ravel(cut.cpts[j] if j != i else np.full(net.sizes[i], 1 / net.sizes[i])).tolist()
+            )
         engine = gum.LazyPropagation(bn)
         engine.addEvidence(f"v{i}", 0)
         for k in range(net.sizes[i]):
@@ -75,11 +77,37 @@ def rows(names: tuple[str, ...] = ("alarm", "hailfinder", "andes")) -> Iterator[
         np.testing.assert_allclose(do[asked], answer, atol=1e-10)
         note = "" if len(asked) == total else f"{len(asked)} of {total} interventions timed, scaled"
         scaled = seconds * total / len(asked)
-        yield dict(zip(COLUMNS, (f"oracle, {name}", ours, "pgmpy VariableElimination, cut networks", scaled, scaled / ours, memory, note)))
+        yield dict(
+            zip(
+                COLUMNS,
+                (
+                    f"oracle, {name}",
+                    ours,
+                    "pgmpy VariableElimination, cut networks",
+                    scaled,
+                    scaled / ours,
+                    memory,
+                    note,
+                ),
+            )
+        )
         runs = [timed(pyagrum_rows, net) for _ in range(3)]
         np.testing.assert_allclose(do, runs[0][0], atol=1e-10)
         ours, seconds = min(ours, our_seconds(net)), min(seconds for _, seconds in runs)
-        yield dict(zip(COLUMNS, (f"oracle, {name}", ours, "pyAgrum LazyPropagation, one cut network a node", seconds, seconds / ours, memory, "best of 3")))
+        yield dict(
+            zip(
+                COLUMNS,
+                (
+                    f"oracle, {name}",
+                    ours,
+                    "pyAgrum LazyPropagation, one cut network a node",
+                    seconds,
+                    seconds / ours,
+                    memory,
+                    "best of 3",
+                ),
+            )
+        )
     for name in ("child", "insurance", "win95pts", "hepar2"):
         net = load_network(name)
         yield dict(zip(COLUMNS, (f"oracle, {name}", our_seconds(net), "", None, None, peak_mb(net), "")))

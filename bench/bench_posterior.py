@@ -2,8 +2,9 @@
 from collections.abc import Iterator
 
 from common import WIDE, best_time, process_peak_mb, row, wide_network
-from dimm_nb.network.axis import Marginals
+
 from dimm_nb.mixture.mixture import random_mixture, sample_mixture
+from dimm_nb.network.axis import Marginals
 from dimm_nb.network.network import load_network
 from dimm_nb.network.oracle import Oracle
 from dimm_nb.posterior.posterior import fit_posterior
@@ -30,9 +31,19 @@ def rows(quick: bool = False) -> Iterator[dict]:
     for n_rows in (1_000,) if quick else (1_000, 10_000, 100_000, 1_000_000):
         net, oracle, counts = problem(net, n_rows)
         fit, seconds = best_time(2, fit_posterior, net, counts, oracle=oracle)
-        yield row(f"posterior, ALARM, {n_rows:,} rows", seconds, note=f"R-hat at most {fit.diagnostics.r_hat.max():.3f}, effective draws at least {fit.diagnostics.ess.min():,.0f}")
+        yield row(
+            f"posterior, ALARM, {n_rows:,} rows",
+            seconds,
+            note=f"R-hat at most {fit.diagnostics.r_hat.max():.3f}, "
+            f"effective draws at least {fit.diagnostics.ess.min():,.0f}",
+        )
     for shape, sizes in {} if quick else WIDE.items():
         net, oracle, counts = problem(wide_network(sizes), 10_000)
         fit, seconds = best_time(1, fit_posterior, net, counts, oracle=oracle)
         peak = process_peak_mb(PEAK.format(f"wide_network({sizes!r})"))
-        yield row(f"posterior, S = 1122, {shape}", seconds, peak_mb=peak, note=f"R-hat at most {fit.diagnostics.r_hat.max():.3f}")
+        yield row(
+            f"posterior, S = 1122, {shape}",
+            seconds,
+            peak_mb=peak,
+            note=f"R-hat at most {fit.diagnostics.r_hat.max():.3f}",
+        )

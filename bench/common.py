@@ -21,7 +21,7 @@ def row(what: str, ours: float, peer: str = "", theirs: float | None = None, **m
 
 
 def timed(function: Callable, *args, **options) -> tuple:
-    "What is answered, and the processor's seconds it takes: with one thread those of an idle machine, whoever else is busy on this one."
+    "What is answered, and the processor's seconds it takes: with one thread those of an idle machine."
     start = time.process_time()
     answer = function(*args, **options)
     return answer, time.process_time() - start
@@ -35,7 +35,9 @@ def best_time(repeat: int, function: Callable, *args, **options) -> tuple:
 
 def own_peak_mb() -> float:
     "Peak memory of this process, libraries included."
-    status = Path("/proc/self/status")  # getrusage's peak, on Linux, starts at that of the process that started this one
+    status = Path(
+        "/proc/self/status"
+    )  # getrusage's peak, on Linux, starts at that of the process that started this one
     if status.exists():
         return int(status.read_text().partition("VmHWM:")[2].split()[0]) / 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
@@ -51,6 +53,14 @@ def process_peak_mb(code: str) -> float:
 def wide_network(sizes: list[int], seed: int = 0) -> CausalNetwork:
     "A random network whose nodes have at most two parents, among the two nodes before: its cliques stay small."
     rng = np.random.default_rng(seed)
-    parents = [tuple(sorted(rng.choice(np.arange(max(0, j - 2), j), rng.integers(0, min(j, 2) + 1), replace=False).tolist())) for j in range(len(sizes))]
+    parents = [
+        tuple(sorted(rng.choice(np.arange(max(0, j - 2), j), rng.integers(0, min(j, 2) + 1), replace=False).tolist()))
+        for j in range(len(sizes))
+    ]
     cpts = [rng.dirichlet(np.ones(k), size=tuple(sizes[p] for p in ps)) for k, ps in zip(sizes, parents)]
-    return CausalNetwork(tuple(f"X{j}" for j in range(len(sizes))), tuple(tuple(f"s{k}" for k in range(size)) for size in sizes), tuple(parents), tuple(cpts))
+    return CausalNetwork(
+        tuple(f"X{j}" for j in range(len(sizes))),
+        tuple(tuple(f"s{k}" for k in range(size)) for size in sizes),
+        tuple(parents),
+        tuple(cpts),
+    )

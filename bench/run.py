@@ -1,7 +1,8 @@
 """Speed and memory beside other libraries: `make bench`, or `python bench/run.py [--quick] [--out FILE] [name ...]`.
 
-Everything is measured side by side in this run, in processor seconds of one thread. The table goes to bench/results.csv, which a chapter shows; --quick tries each
-benchmark on a small problem, in seconds, and writes nothing unless told."""
+Everything is measured side by side in this run, in processor seconds of one thread. The table goes to
+bench/results.csv, which a chapter shows; --quick tries each benchmark on a small problem, in seconds, and writes
+nothing unless told."""
 import argparse
 import importlib
 import os
@@ -13,28 +14,43 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):  # before numpy loads: one thread for everybody, so that ratios compare
+for threads in (
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+):  # before numpy loads: one thread for everybody, so that ratios compare
     os.environ.setdefault(threads, "1")
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import pandas as pd
-
 from common import COLUMNS
 
 BENCHMARKS = ("oracle", "exact", "dimm", "em", "posterior", "count")
 PACKAGES = ("numpy", "scipy", "pandas", "pgmpy", "pyagrum", "clarabel", "ibis-framework", "duckdb", "polars")
 ASKED = (  # beginning of `what`, of `peer`, the column, at least (or at most), this much
-    ("oracle, alarm", "pgmpy", "ratio", "≥", 300), ("oracle, alarm", "pyAgrum", "ratio", "≥", 30),
-    *((f"oracle, {name}", "", "ours_seconds", "≤", 0.1) for name in ("child", "insurance", "alarm", "hailfinder", "win95pts", "hepar2")),
-    ("oracle, andes", "", "ours_seconds", "≤", 1), ("oracle", "", "peak_mb", "≤", 1024),
+    ("oracle, alarm", "pgmpy", "ratio", "≥", 300),
+    ("oracle, alarm", "pyAgrum", "ratio", "≥", 30),
+    *(
+        (f"oracle, {name}", "", "ours_seconds", "≤", 0.1)
+        for name in ("child", "insurance", "alarm", "hailfinder", "win95pts", "hepar2")
+    ),
+    ("oracle, andes", "", "ours_seconds", "≤", 1),
+    ("oracle", "", "peak_mb", "≤", 1024),
     ("exact, S = 1122", "", "ours_seconds", "≤", 0.1),
-    ("OPT(ε)", "", "gap", "≤", 1e-6), ("OPT(ε), ALARM", "SLSQP", "ratio", "≥", 50), ("OPT(ε), S = 1122", "", "ours_seconds", "≤", 10),
-    ("likelihood, ALARM, 100,000", "", "ours_seconds", "≤", 2), ("likelihood, ALARM, 1,000,000", "", "ours_seconds", "≤", 20),
-    ("likelihood", "", "gap", "≤", 1e-6), ("likelihood", "", "peak_mb", "≤", 2048),
-    ("posterior, ALARM", "", "ours_seconds", "≤", 3), ("posterior, S = 1122", "", "ours_seconds", "≤", 60), ("posterior, S = 1122", "", "peak_mb", "≤", 1024),
-    ("count, 10,000,000", "plain DuckDB SQL", "ratio", "≥", 0.66), ("count, 10,000,000", "Polars", "ratio", "≥", 0.66),  # within 1.5 times of either
-    ("count, 10,000,000", "", "peak_mb", "≤", 2048))
+    ("OPT(ε)", "", "gap", "≤", 1e-6),
+    ("OPT(ε), ALARM", "SLSQP", "ratio", "≥", 50),
+    ("OPT(ε), S = 1122", "", "ours_seconds", "≤", 10),
+    ("likelihood, ALARM, 100,000", "", "ours_seconds", "≤", 2),
+    ("likelihood, ALARM, 1,000,000", "", "ours_seconds", "≤", 20),
+    ("likelihood", "", "gap", "≤", 1e-6),
+    ("likelihood", "", "peak_mb", "≤", 2048),
+    ("posterior, ALARM", "", "ours_seconds", "≤", 3),
+    ("posterior, S = 1122", "", "ours_seconds", "≤", 60),
+    ("posterior, S = 1122", "", "peak_mb", "≤", 1024),
+    ("count, 10,000,000", "plain DuckDB SQL", "ratio", "≥", 0.66),
+    ("count, 10,000,000", "Polars", "ratio", "≥", 0.66),  # within 1.5 times of either
+    ("count, 10,000,000", "", "peak_mb", "≤", 2048),
+)
 
 
 def asked(row: dict) -> Iterator[tuple[str, bool]]:  # what is promised of this row, and whether it holds
@@ -42,13 +58,20 @@ def asked(row: dict) -> Iterator[tuple[str, bool]]:  # what is promised of this 
     for what, peer, column, sign, limit in ASKED:
         if row["what"].startswith(what) and str(row["peer"]).startswith(peer):
             value = row[column]
-            yield f"{column} {sign} {limit:g}", value is not None and (value >= limit if sign == "≥" else value <= limit)
+            yield (
+                f"{column} {sign} {limit:g}",
+                value is not None and (value >= limit if sign == "≥" else value <= limit),
+            )
 
 
 def judged(row: dict) -> dict:
     "The row with what is asked of it, and whether all of that is met."
     promises = list(asked(row))
-    return dict.fromkeys(COLUMNS) | row | {"asked": ", ".join(text for text, _ in promises), "met": all(met for _, met in promises)}
+    return (
+        dict.fromkeys(COLUMNS)
+        | row
+        | {"asked": ", ".join(text for text, _ in promises), "met": all(met for _, met in promises)}
+    )
 
 
 def rows_of(name: str, quick: bool) -> Iterator[dict]:
@@ -61,8 +84,14 @@ def rows_of(name: str, quick: bool) -> Iterator[dict]:
 
 def machine() -> dict[str, str | int]:
     "Where and when: repeated in every row, so that each stands by itself."
-    return {"date": datetime.now(UTC).date().isoformat(), "cores": os.cpu_count() or 1, "processor": platform.machine(),
-            "versions": ", ".join([f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in PACKAGES)])}
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "cores": os.cpu_count() or 1,
+        "processor": platform.machine(),
+        "versions": ", ".join(
+            [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in PACKAGES)]
+        ),
+    }
 
 
 def show(row: dict) -> None:
@@ -78,7 +107,9 @@ def main(arguments: list[str] | None = None) -> int:  # exit status: 0 if every 
     "Run the benchmarks named, print each row, write the table."
     parser = argparse.ArgumentParser(description="Speed and memory beside other libraries.")
     parser.add_argument("names", nargs="*", help=f"which of {', '.join(BENCHMARKS)}; all, if none is named")
-    parser.add_argument("--quick", action="store_true", help="small problems, to see that everything runs; asks for nothing")
+    parser.add_argument(
+        "--quick", action="store_true", help="small problems, to see that everything runs; asks for nothing"
+    )
     parser.add_argument("--out", type=Path, help="CSV for the table; bench/results.csv when all run in full")
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - set(BENCHMARKS):

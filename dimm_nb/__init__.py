@@ -1,4 +1,4 @@
-"""Which interventions happened, and in what share? Mixtures of interventions on a causal Bayesian network, from aggregates."""
+"""Which interventions happened, and in what share? Mixtures of interventions on a causal network, from aggregates."""
 
 import lazy_loader
 

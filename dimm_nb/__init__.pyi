@@ -1,23 +1,41 @@
-from .network.axis import CountsWarning, DimmWarning, Marginals, MisfitWarning, NetworkWarning, NotConvergedWarning, NotUniqueWarning
-from .mixture.aggregates import count_categories, count_report
 from .attribution.attribution import attribute
-from .solvers.dimm import DimmResult, dimm_objective, objective_gap, solve_dimm
-from .network.drawing import draw_network
-from .solvers.em import EMResult, fit_em
-from .solvers.exact import ExactSolution, InconsistentMarginals, solve_exact
+from .attribution.periods import attribute_series
 from .experiments.paper import run_alarm
+from .experiments.robustness import experiment
+from .experiments.tuning import choose_lambda
 from .explorer.explorer import explore
-from .posterior.identification import Identification, identify
 from .learning.learning import Knowledge, learn_network
-from .mixture.mixture import Mixture, mae, max_abs_error, mixture_marginals, mse, random_mixture, read_counts, sample_mixture, write_counts
+from .learning.shop import simulate_shop
+from .mixture.aggregates import count_categories, count_report
+from .mixture.mixture import (
+    Mixture,
+    mae,
+    max_abs_error,
+    mixture_marginals,
+    mse,
+    random_mixture,
+    read_counts,
+    sample_mixture,
+    write_counts,
+)
+from .network.axis import (
+    CountsWarning,
+    DimmWarning,
+    Marginals,
+    MisfitWarning,
+    NetworkWarning,
+    NotConvergedWarning,
+    NotUniqueWarning,
+)
+from .network.drawing import draw_network
 from .network.network import CausalNetwork, Intervention, load_network, random_network
 from .network.oracle import Oracle
-from .attribution.periods import attribute_series
+from .posterior.identification import Identification, identify
 from .posterior.posterior import Posterior, fit_posterior
 from .posterior.sampler import Prior
-from .experiments.robustness import experiment
-from .learning.shop import simulate_shop
-from .experiments.tuning import choose_lambda
+from .solvers.dimm import DimmResult, dimm_objective, objective_gap, solve_dimm
+from .solvers.em import EMResult, fit_em
+from .solvers.exact import ExactSolution, InconsistentMarginals, solve_exact
 
 __all__ = [
     "CausalNetwork",

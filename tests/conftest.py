@@ -1,4 +1,4 @@
-"""Property tests draw the same examples each time, as everything else here does; `pytest --hypothesis-profile=explore tests` draws new ones."""
+"""Property tests draw the same examples each time; `pytest --hypothesis-profile=explore tests` draws new ones."""
 from hypothesis import HealthCheck, settings
 
 UNTIMED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}  # a busy machine is no failure

@@ -22,7 +22,16 @@ def test_a_row_says_how_much_longer_the_peer_takes():
     assert tuple(a_row()) == common.COLUMNS
 
 
-@pytest.mark.parametrize("change, met", [({}, True), ({"ratio": 299.}, False), ({"ours_seconds": .2}, False), ({"peak_mb": 2000.}, False), ({"ratio": None}, False)])
+@pytest.mark.parametrize(
+    "change, met",
+    [
+        ({}, True),
+        ({"ratio": 299.0}, False),
+        ({"ours_seconds": 0.2}, False),
+        ({"peak_mb": 2000.0}, False),
+        ({"ratio": None}, False),
+    ],
+)
 def test_every_promise_must_hold(change, met):
     row = run.judged(a_row(peak_mb=3.) | change)
     assert row["met"] is met and "ratio ≥ 300" in row["asked"]
@@ -56,7 +65,10 @@ def test_the_wide_networks(sizes):
 
 def test_memory_is_that_of_the_process_measured():
     ballast = np.ones(50_000_000)  # 400 MB here must not count there
-    assert 5 < common.process_peak_mb("") < 300 and common.process_peak_mb("import numpy; x = numpy.ones(25_000_000)") > 200
+    assert (
+        5 < common.process_peak_mb("") < 300
+        and common.process_peak_mb("import numpy; x = numpy.ones(25_000_000)") > 200
+    )
     assert ballast.size
 
 
@@ -67,11 +79,18 @@ def test_the_exact_solver_runs(capsys):
 
 @pytest.mark.skipif(not RESULTS.exists(), reason="not measured yet")
 def test_the_committed_table_keeps_every_promise():
-    table = pd.read_csv(RESULTS, keep_default_na=False, na_values={column: [""] for column in ("peer_seconds", "ratio", "peak_mb", "gap")})
+    table = pd.read_csv(
+        RESULTS,
+        keep_default_na=False,
+        na_values={column: [""] for column in ("peer_seconds", "ratio", "peak_mb", "gap")},
+    )
     assert table.met.all(), table[~table.met].what.tolist()
     measured = table.astype(object).where(table.notna(), None).to_dict("records")
     promised = {text for row in measured for text, _ in run.asked(row)}
     assert promised == {f"{column} {sign} {limit:g}" for _, _, column, sign, limit in run.ASKED}
-    assert all(any(row["what"].startswith(what) and row["peer"].startswith(peer) for row in measured) for what, peer, *_ in run.ASKED)
+    assert all(
+        any(row["what"].startswith(what) and row["peer"].startswith(peer) for row in measured)
+        for what, peer, *_ in run.ASKED
+    )
     assert [bool(row["met"]) for row in measured] == [all(met for _, met in run.asked(row)) for row in measured]
     assert str(BENCH.parent) not in RESULTS.read_text(encoding="utf-8")

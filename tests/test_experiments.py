@@ -1,4 +1,4 @@
-"""The experiments: rows that do not depend on who computes them, files that cannot be mixed up, and the committed results made again."""
+"""The experiments: rows that do not depend on who computes them, files that cannot be mixed up, results made again."""
 import json
 import subprocess
 import sys
@@ -7,22 +7,48 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from joblib import parallel_config
 from threadpoolctl import threadpool_limits
 
 from dimm_nb.experiments.paper import (
-    COLUMNS, KEYS, PAPER, SOLVERS, compare_table1, difference, draw_problem, known, one_more_draw, read_results, run_alarm, run_cells, score, settings_of,
-    write_results)
-from dimm_nb.network.axis import Marginals
-from dimm_nb.mixture.mixture import mae, mixture_marginals, sample_mixture
-from dimm_nb.experiments.robustness import EXPERIMENTS, TRUE, experiment, reestimated, with_outsider, without_edge, wrong_problem
+    COLUMNS,
+    KEYS,
+    PAPER,
+    SOLVERS,
+    compare_table1,
+    difference,
+    draw_problem,
+    known,
+    one_more_draw,
+    read_results,
+    run_alarm,
+    run_cells,
+    score,
+    settings_of,
+    write_results,
+)
+from dimm_nb.experiments.robustness import (
+    EXPERIMENTS,
+    TRUE,
+    experiment,
+    reestimated,
+    with_outsider,
+    without_edge,
+    wrong_problem,
+)
 from dimm_nb.experiments.tuning import choose_lambda, em_as_written, simulated
+from dimm_nb.mixture.mixture import mae, mixture_marginals, sample_mixture
+from dimm_nb.network.axis import Marginals
 
 RESULTS = Path(__file__).resolve().parent.parent / "results" / "experiments"
 QUICK = {"n_starts": 2, "n_jobs": 1, "progress": False}
-GRID = {"n_interventions": (0, 5), "rows": (500, 1_000), "solvers": ("exact", "dimm", "slsqp", "em", "zero"), "repetitions": 2}
+GRID = {
+    "n_interventions": (0, 5),
+    "rows": (500, 1_000),
+    "solvers": ("exact", "dimm", "slsqp", "em", "zero"),
+    "repetitions": 2,
+}
 
 
 @pytest.fixture(scope="module")
@@ -47,25 +73,39 @@ def test_the_frame_is_tidy(alone):
 
 def test_the_same_seed_gives_the_same_answer_and_another_seed_another(alone):
     again = run_alarm(5, 500, "dimm", 1, **QUICK)
-    same(again, alone.query("n_interventions == 5 and rows == 500 and solver == 'dimm' and repetition == 0").reset_index(drop=True))
+    same(
+        again,
+        alone.query("n_interventions == 5 and rows == 500 and solver == 'dimm' and repetition == 0").reset_index(
+            drop=True
+        ),
+    )
     assert run_alarm(5, 500, "dimm", 1, seed=1, **QUICK).mae[0] != again.mae[0]
     one, two = (run_alarm(5, 500, "dimm", 1, seed=np.random.default_rng(3), **QUICK) for _ in range(2))
     same(one, two)
 
 
 def test_the_truth_stays_along_the_number_of_rows_and_the_sample_does_not():
-    few, many, other = draw_problem("alarm", 5, 500, 0, 0), draw_problem("alarm", 5, 600, 0, 0), draw_problem("alarm", 5, 500, 1, 0)
+    few, many, other = (
+        draw_problem("alarm", 5, 500, 0, 0),
+        draw_problem("alarm", 5, 600, 0, 0),
+        draw_problem("alarm", 5, 500, 1, 0),
+    )
     assert few.truth.weights.equals(many.truth.weights) and not few.truth.weights.equals(other.truth.weights)
     assert not (few.codes == many.codes[:500]).all()
 
 
 def test_a_dask_cluster_gives_what_one_process_gives(alone):
     distributed = pytest.importorskip("dask.distributed")
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster, distributed.Client(cluster) as client:
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
         assert len(client.scheduler_info()["workers"]) == 2
         with parallel_config(backend="dask"):
             there = run_alarm(**GRID, **QUICK | {"n_jobs": -1})
-        assert client.submit(lambda: "dimm_nb.experiments.paper" in sys.modules).result(), "the work was done by the workers"
+        assert client.submit(lambda: "dimm_nb.experiments.paper" in sys.modules).result(), (
+            "the work was done by the workers"
+        )
     same(there, alone)
 
 
@@ -156,7 +196,9 @@ def test_results_of_another_configuration_are_never_mixed(tmp_path, change, mess
     assert out.read_bytes() == before
 
 
-@pytest.mark.parametrize("key, message", [("versions", "versions numpy is '0' there"), ("networks", "networks alarm is '0' there")])
+@pytest.mark.parametrize(
+    "key, message", [("versions", "versions numpy is '0' there"), ("networks", "networks alarm is '0' there")]
+)
 def test_other_versions_and_networks_are_another_configuration(tmp_path, key, message):
     out = tmp_path / "run.csv"
     run_alarm(5, 500, "zero", 1, out=out, **QUICK)
@@ -167,7 +209,9 @@ def test_other_versions_and_networks_are_another_configuration(tmp_path, key, me
         run_alarm(5, 500, "zero", 2, out=out, **QUICK)
 
 
-@pytest.mark.parametrize("text", ["", "solver,mae\ndimm,1\n", "# {}\nsolver\n", "# [1]\nsolver\n", "# {broken\nsolver\n", "# 3\n"])
+@pytest.mark.parametrize(
+    "text", ["", "solver,mae\ndimm,1\n", "# {}\nsolver\n", "# [1]\nsolver\n", "# {broken\nsolver\n", "# 3\n"]
+)
 def test_a_file_that_is_no_file_of_results_is_not_touched(tmp_path, text):
     out = tmp_path / "run.csv"
     out.write_text(text)
@@ -185,7 +229,12 @@ def test_a_file_with_other_columns_is_refused(tmp_path):
         run_alarm(5, 500, "zero", 1, out=out, **QUICK)
 
 
-@given(st.recursive(st.none() | st.integers() | st.text(max_size=3), lambda inner: st.dictionaries(st.text(max_size=2), inner, max_size=3)))
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(max_size=3),
+        lambda inner: st.dictionaries(st.text(max_size=2), inner, max_size=3),
+    )
+)
 @settings(max_examples=50, deadline=None)
 def test_settings_differ_from_nothing_but_other_settings(x):
     assert difference(x, json.loads(json.dumps(x))) == ""
@@ -196,7 +245,9 @@ def double(task, values):
     return [task | {"c": c, "twice": 2 * c} for c in values]
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=8, unique=True), st.integers(0, 8))
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=8, unique=True), st.integers(0, 8)
+)
 @settings(max_examples=25, deadline=None)
 def test_any_cells_in_any_two_portions_give_the_same(tmp_path_factory, pairs, first):
     cells, out = pd.DataFrame(pairs, columns=["a", "c"]), tmp_path_factory.mktemp("cells") / "x.csv"
@@ -256,12 +307,16 @@ def test_choosing_lambda_takes_labels_in_any_order_and_another_catalogue():
     problem = draw_problem("asia", 2, 5_000, 0, 0)
     index = problem.net.index[::-1]
     turned = Marginals(index, problem.marginals.p[::-1], problem.marginals.n[::-1])
-    one, two = (choose_lambda(problem.oracle, m, problem.net, (0.01, 0.1), draws=2) for m in (problem.marginals, turned))
+    one, two = (
+        choose_lambda(problem.oracle, m, problem.net, (0.01, 0.1), draws=2) for m in (problem.marginals, turned)
+    )
     assert one.lam == two.lam
     pd.testing.assert_frame_equal(one.table, two.table)
     from dimm_nb.network.oracle import Oracle
     pair = [{"asia": "yes", "smoke": "no"}, {"bronc": "yes"}]
-    other = choose_lambda(Oracle.from_network(problem.net, pair), problem.marginals, problem.net, (0.01, 0.1), draws=2, interventions=pair)
+    other = choose_lambda(
+        Oracle.from_network(problem.net, pair), problem.marginals, problem.net, (0.01, 0.1), draws=2, interventions=pair
+    )
     assert len(other.mixture.weights) == 2
 
 
@@ -270,7 +325,9 @@ def test_choosing_lambda_takes_labels_in_any_order_and_another_catalogue():
 
 def test_estimated_tables_approach_the_true_ones():
     net, _ = known("asia")
-    errors = [max(abs(a - b).max() for a, b in zip(reestimated(net, net.sample(m, 0)).cpts, net.cpts)) for m in (300, 300_000)]
+    errors = [
+        max(abs(a - b).max() for a, b in zip(reestimated(net, net.sample(m, 0)).cpts, net.cpts)) for m in (300, 300_000)
+    ]
     assert errors[1] < 0.02 < errors[0]
 
 
@@ -309,24 +366,50 @@ def test_an_experiment_runs_compares_and_draws(name, tmp_path):
 
 
 ROW = {  # a cell to be made again, of the solver that matters most there
-    "table1": "solver == 'slsqp' and n_interventions == 0 and rows == 1000", "figure1": "solver == 'posterior' and n_interventions == 17 and rows == 10000",
-    "time": "method == 'written' and rows == 1000", "lambda": "lam == 0.1 and rows == 10000", "choice": "n_interventions == 5 and rows == 1000",
-    "networks": "network == 'insurance' and solver == 'posterior'", "misspecification": "kind == 'an edge missing' and solver == 'em'"}
+    "table1": "solver == 'slsqp' and n_interventions == 0 and rows == 1000",
+    "figure1": "solver == 'posterior' and n_interventions == 17 and rows == 10000",
+    "time": "method == 'written' and rows == 1000",
+    "lambda": "lam == 0.1 and rows == 10000 and n_interventions == 5 and eps == 1e-5",
+    "choice": "n_interventions == 5 and rows == 1000",
+    "networks": "network == 'insurance' and solver == 'posterior'",
+    "misspecification": "kind == 'an edge missing' and solver == 'em'",
+}
+SCORES = ["mse", "mae", "mabre", "delta"]
+# What hangs on chains or random starts: a last digit that another processor computes otherwise sets them on another way
+LUCK = {
+    "table1": SCORES,
+    "figure1": SCORES,
+    "networks": SCORES,
+    "choice": ["chosen", "mae_chosen", "mae_pilot"],
+}
+PART = (
+    1 / 3
+)  # of the spread over repetitions, which have another truth as well; three of OpenBLAS's kernels differ by .08 of it
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_a_row_taken_from_the_committed_results_is_made_again_and_no_other(name, tmp_path):
+    """What is computed without luck agrees to rounding (or, by other versions, to a quarter); what hangs on chains or
+    random starts, within a part of what the other repetitions of its cell scatter by."""
     results, head = read_results(RESULTS / f"{name}.csv")
     made_with, here = head["settings"]["versions"], settings_of([])["versions"]
-    place, out = results.query(ROW[name]).index[0], tmp_path / "part.csv"
+    cell, out = results.query(ROW[name]), tmp_path / "part.csv"
+    place = cell.index[0]
     write_results(results.drop(index=place), head["settings"] | {"versions": here}, "", out)
-    run = EXPERIMENTS[name].run(seed=head["settings"]["seed"], repetitions=int(results.repetition.max()) + 1, out=out, n_jobs=1, progress=False)
+    repetitions = int(results.repetition.max()) + 1
+    run = EXPERIMENTS[name].run(
+        seed=head["settings"]["seed"], repetitions=repetitions, out=out, n_jobs=1, progress=False
+    )
     again, _ = read_results(out)
     assert len(run) == len(results)
     pd.testing.assert_frame_equal(again.drop(index=place), results.drop(index=place), check_exact=True)
     for key, value in results.loc[place].drop(["seconds", "total", "iterations"], errors="ignore").items():
-        close = pytest.approx(value, rel=1e-3 if here == made_with else 0.25, abs=1e-9) if isinstance(value, float) else value
-        assert again[key][place] == close, key
+        if key in LUCK.get(name, ()):
+            assert abs(again[key][place] - value) <= PART * cell[key].drop(place).std(), key
+        elif isinstance(value, float):
+            assert again[key][place] == pytest.approx(value, rel=1e-6 if here == made_with else 0.25, abs=1e-9), key
+        else:
+            assert again[key][place] == value, key
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -337,7 +420,9 @@ def test_the_committed_results_are_complete(name, monkeypatch):
     repetitions = int(results.repetition.max()) + 1
     monkeypatch.setattr("dimm_nb.experiments.paper.importlib.metadata.version", head["settings"]["versions"].get)
     monkeypatch.setattr("dimm_nb.experiments.paper.delayed", lambda work: lambda *task: pytest.fail(f"missing: {task}"))
-    assert len(EXPERIMENTS[name].run(seed=0, repetitions=repetitions, out=path, n_jobs=1, progress=False)) == len(results)
+    assert len(EXPERIMENTS[name].run(seed=0, repetitions=repetitions, out=path, n_jobs=1, progress=False)) == len(
+        results
+    )
 
 
 @pytest.mark.parametrize("solver", ["slsqp", "posterior"])

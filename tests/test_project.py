@@ -1,4 +1,4 @@
-"""The project around the library: public names, requirements, the checks that `make test` runs, continuous integration."""
+"""The project around the library: public names, requirements, the checks of `make test`, continuous integration."""
 import ast
 import configparser
 import graphlib
@@ -20,7 +20,9 @@ ROOT = Path(__file__).resolve().parent.parent
 MODULES = [path for path in sorted((ROOT / "dimm_nb").rglob("*.py")) if not path.name.startswith("_")]
 
 sys.path.insert(0, str(ROOT / "tools"))
-book, build_readme, check_notebooks, export = (importlib.import_module(name) for name in ("book", "build_readme", "check_notebooks", "export"))
+book, build_readme, check_notebooks, export = (
+    importlib.import_module(name) for name in ("book", "build_readme", "check_notebooks", "export")
+)
 NOTEBOOKS = book.paths(ROOT / "nbs")
 
 
@@ -90,7 +92,9 @@ def test_a_notebook_reads_as_a_chapter(path):
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     ids = [cell["id"] for cell in cells]
     prose = [cell for cell in cells if cell["cell_type"] == "markdown"]
-    assert re.match(r"# \S.*\n\n> \S", "".join(cells[0]["source"])), "begins with a title and a line that says what it is"
+    assert re.match(r"# \S.*\n\n> \S", "".join(cells[0]["source"])), (
+        "begins with a title and a line that says what it is"
+    )
     assert len(cells) <= 80 and len(prose) >= len(cells) / 3
     assert len(set(ids)) == len(ids) and all(re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", id) for id in ids)
 
@@ -101,7 +105,11 @@ def name_of(path):
 
 
 def docstring_lines(tree):
-    bodies = [node.body for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node)]
+    bodies = [
+        node.body
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node)
+    ]
     return sum(body[0].end_lineno - body[0].lineno + 1 for body in bodies)
 
 
@@ -111,7 +119,11 @@ def test_a_module_stays_small(path):
     text = path.read_text(encoding="utf-8")
     tree = ast.parse(text)
     assert len(text.splitlines()) - docstring_lines(tree) < 800
-    assert all(node.end_lineno - node.lineno - docstring_lines(node) < 45 for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+    assert all(
+        node.end_lineno - node.lineno - docstring_lines(node) < 45
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+    )
     assert "import *" not in text
 
 
@@ -129,24 +141,39 @@ def test_folders_and_table_of_contents_tell_the_same_story():
 
 
 def test_readme_lists_chapters_and_workings_in_order():
-    for part, row in zip(book.parts(ROOT / "nbs"), re.findall(r"^\| \d+ .*", (ROOT / "README.md").read_text(), re.M), strict=True):
+    for part, row in zip(
+        book.parts(ROOT / "nbs"), re.findall(r"^\| \d+ .*", (ROOT / "README.md").read_text(), re.M), strict=True
+    ):
         _, caption, chapters, workings, _, _ = (cell.strip() for cell in row.split("|"))
         assert caption == part["caption"].lower()
         assert re.findall(r"nbs/([\w/-]+)\.ipynb", chapters) == [chapter["file"] for chapter in part["chapters"]]
-        assert re.findall(r"nbs/([\w/-]+)\.ipynb", workings) == [one["file"] for chapter in part["chapters"] for one in chapter.get("sections", [])]
+        assert re.findall(r"nbs/([\w/-]+)\.ipynb", workings) == [
+            one["file"] for chapter in part["chapters"] for one in chapter.get("sections", [])
+        ]
 
 
 def imports_of(path):
     "The modules of the package that a module imports, at its top or inside."
     here = name_of(path).split(".")
-    nodes = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ImportFrom) and node.level and node.module]
+    nodes = [
+        node
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.level and node.module
+    ]
     return {".".join([*here[:len(here) - node.level], node.module]) for node in nodes}
 
 
 # What a working needs of a chapter of its part, where it cannot live elsewhere
-EXCEPTIONS = {"network.drawing": {"network.network"}, "network.junction": {"network.network"}, "mixture.reading": {"mixture.mixture"},
-              "posterior.calibration": {"posterior.posterior"}, "attribution.periods": {"attribution.attribution"}, "explorer.app": {"explorer.explorer"},
-              "experiments.robustness": {"experiments.paper"}, "experiments.tuning": {"experiments.paper"}}
+EXCEPTIONS = {
+    "network.drawing": {"network.network"},
+    "network.junction": {"network.network"},
+    "mixture.reading": {"mixture.mixture"},
+    "posterior.calibration": {"posterior.posterior"},
+    "attribution.periods": {"attribution.attribution"},
+    "explorer.app": {"explorer.explorer"},
+    "experiments.robustness": {"experiments.paper"},
+    "experiments.tuning": {"experiments.paper"},
+}
 
 
 def test_no_part_imports_from_a_later_one_and_workings_serve_chapters():
@@ -155,9 +182,13 @@ def test_no_part_imports_from_a_later_one_and_workings_serve_chapters():
     for path in MODULES:
         part, _, _ = name_of(path).partition(".")
         used = imports_of(path)
-        assert {name.split(".")[0] for name in used} <= set(order[:order.index(part) + 1]), f"{path.name} imports from {used}"
+        assert {name.split(".")[0] for name in used} <= set(order[: order.index(part) + 1]), (
+            f"{path.name} imports from {used}"
+        )
         if name_of(path) not in chapters:
-            assert {name for name in used & chapters if name.startswith(part + ".")} == EXCEPTIONS.get(name_of(path), set()), path
+            assert {name for name in used & chapters if name.startswith(part + ".")} == EXCEPTIONS.get(
+                name_of(path), set()
+            ), path
 
 
 def test_modules_do_not_import_each_other_in_circles():
@@ -215,17 +246,35 @@ def short(x: int) -> int:
 def test_docstrings_say_what_the_docments_say():
     text = export.with_docstrings(DOCUMENTED)
     assert export.with_docstrings(text) == text
-    made = {node.name: ast.get_docstring(node) for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    made = {
+        node.name: ast.get_docstring(node)
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    }
     assert made == {
-        "area": "What it covers.\n\nParameters\n----------\nsides\n    untyped\nwidth : float\n    in metres, \\ and \"quoted\"\n"
-                "*more : int\nkind : Literal[\"a\", \"b\"], default \"a\"\n    a remark that would not fit behind its argument\n\n"
-                "Returns\n-------\nShape\n    the whole",
-        "run": "Run it.", "Shape": "A shape.\n\nAttributes\n----------\nsize : int, default 3\n    in cells",
-        "half": "its half", "short": "One line.\n\nParameters\n----------\nx : int\n\nReturns\n-------\nint", "_hidden": None, "grown": "Make it larger.",
-        "Square": "Attributes\n----------\nsize : int, default 3\n    in cells\nside : int"}
+        "area": "What it covers.\n\nParameters\n----------\nsides\n    untyped\n"
+        "width : float\n    in metres, \\ and \"quoted\"\n"
+        "*more : int\nkind : Literal[\"a\", \"b\"], default \"a\"\n"
+        "    a remark that would not fit behind its argument\n\n"
+        "Returns\n-------\nShape\n    the whole",
+        "run": "Run it.",
+        "Shape": "A shape.\n\nAttributes\n----------\nsize : int, default 3\n    in cells",
+        "half": "its half",
+        "short": "One line.\n\nParameters\n----------\nx : int\n\nReturns\n-------\nint",
+        "_hidden": None,
+        "grown": "Make it larger.",
+        "Square": "Attributes\n----------\nsize : int, default 3\n    in cells\nside : int",
+    }
 
 
-@pytest.mark.parametrize("name", [name for name in dimm_nb.__all__ if not issubclass(type(getattr(dimm_nb, name)), type) or not issubclass(getattr(dimm_nb, name), Warning)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name in dimm_nb.__all__
+        if not issubclass(type(getattr(dimm_nb, name)), type) or not issubclass(getattr(dimm_nb, name), Warning)
+    ],
+)
 def test_help_names_every_argument_of_a_public_name(name):
     thing = getattr(dimm_nb, name)
     shown = inspect.getdoc(thing)
@@ -251,17 +300,33 @@ def project(tmp_path):
 
 
 def write_notebook(path, source, output="1", **metadata):
-    sources = {"title": None, "default-exp": f"#| default_exp {path.parent.name[3:]}.{path.stem}", "body": source, "look": "x"}
-    cells = [{"cell_type": "code", "id": id, "metadata": {}, "execution_count": None, "outputs": [], "source": [line]} for id, line in sources.items() if line]
+    sources = {
+        "title": None,
+        "default-exp": f"#| default_exp {path.parent.name[3:]}.{path.stem}",
+        "body": source,
+        "look": "x",
+    }
+    cells = [
+        {"cell_type": "code", "id": id, "metadata": {}, "execution_count": None, "outputs": [], "source": [line]}
+        for id, line in sources.items()
+        if line
+    ]
     cells = [{"cell_type": "markdown", "id": "title", "metadata": {}, "source": ["# One\n", "\n", "> one"]}, *cells]
-    cells[-1]["outputs"] = [{"output_type": "execute_result", "execution_count": None, "metadata": {}, "data": {"text/plain": [output]}}] if output else []
+    cells[-1]["outputs"] = (
+        [{"output_type": "execute_result", "execution_count": None, "metadata": {}, "data": {"text/plain": [output]}}]
+        if output
+        else []
+    )
     kernel = {"kernelspec": {"display_name": "python3", "language": "python", "name": "python3"}}
-    text = json.dumps({"cells": cells, "metadata": kernel | metadata, "nbformat": 4, "nbformat_minor": 5}, indent=1, sort_keys=True)
+    text = json.dumps(
+        {"cells": cells, "metadata": kernel | metadata, "nbformat": 4, "nbformat_minor": 5}, indent=1, sort_keys=True
+    )
     path.write_text(text + "\n")
 
 
 def contents(root, *names):
-    (root / "nbs" / "_toc.yml").write_text("parts: [{caption: 1 First, chapters: [%s]}]\n" % ", ".join(f"file: 01-first/{name}" for name in names))
+    files = ", ".join(f"file: 01-first/{name}" for name in names)
+    (root / "nbs" / "_toc.yml").write_text(f"parts: [{{caption: 1 First, chapters: [{files}]}}]\n")
 
 
 def test_a_good_project_passes(project):
@@ -284,7 +349,9 @@ def test_a_new_notebook_without_its_module_is_found(project):
 
 def test_a_line_of_the_contents_that_leads_nowhere_is_found(project):
     contents(project, "one", "two")
-    assert [line.partition("there is no ")[2] for line in check_notebooks.unlisted(project / "nbs")] == ["01-first/two.ipynb"]
+    assert [line.partition("there is no ")[2] for line in check_notebooks.unlisted(project / "nbs")] == [
+        "01-first/two.ipynb"
+    ]
 
 
 def test_a_renamed_notebook_leaves_its_old_module_to_be_found(project):
@@ -296,10 +363,14 @@ def test_a_renamed_notebook_leaves_its_old_module_to_be_found(project):
 
 def test_a_cell_that_mixes_imports_and_code_is_found(project):
     write_notebook(project / "nbs" / "01-first" / "one.ipynb", "#| export\nimport os\nx = os.name")
-    assert ["cell body holds imports and other code" in line for line in check_notebooks.unclean(project / "nbs")] == [True]
+    assert ["cell body holds imports and other code" in line for line in check_notebooks.unclean(project / "nbs")] == [
+        True
+    ]
 
 
-@pytest.mark.parametrize("source, complaint", [("#| slow\nx = 1", "is slow and saved without outputs"), ("#| slow\nimport os", None)])
+@pytest.mark.parametrize(
+    "source, complaint", [("#| slow\nx = 1", "is slow and saved without outputs"), ("#| slow\nimport os", None)]
+)
 def test_a_slow_cell_keeps_its_outputs(project, source, complaint):
     write_notebook(project / "nbs" / "01-first" / "one.ipynb", source)
     assert [complaint in line for line in check_notebooks.unclean(project / "nbs")] == [True] * bool(complaint)
@@ -320,7 +391,11 @@ def test_an_unclean_notebook_is_found(project, options, complaint):
 def test_a_saved_widget_is_found_and_cleared(project):
     path = project / "nbs" / "01-first" / "one.ipynb"
     notebook = json.loads(path.read_text())
-    shown = {"output_type": "display_data", "metadata": {}, "data": {check_notebooks.WIDGET: {"model_id": "1"}, "text/plain": ["VBox()"]}}
+    shown = {
+        "output_type": "display_data",
+        "metadata": {},
+        "data": {check_notebooks.WIDGET: {"model_id": "1"}, "text/plain": ["VBox()"]},
+    }
     notebook["cells"][-1]["outputs"].append(shown)
     path.write_text(json.dumps(notebook, indent=1, sort_keys=True) + "\n")
     assert any("shows a widget" in line for line in check_notebooks.unclean(project / "nbs"))
@@ -331,12 +406,16 @@ def test_a_saved_widget_is_found_and_cleared(project):
 @pytest.mark.parametrize("source", ["x = = 1", "raise ValueError('no')", "assert False"])
 def test_a_broken_notebook_fails(project, source):
     write_notebook(project / "nbs" / "01-first" / "one.ipynb", source)
-    done = subprocess.run([Path(sys.executable).with_name("nbdev_test"), "--n_workers", "0"], cwd=project, capture_output=True)
+    done = subprocess.run(
+        [Path(sys.executable).with_name("nbdev_test"), "--n_workers", "0"], cwd=project, capture_output=True
+    )
     assert done.returncode
 
 
 def test_readme_is_built_the_same_every_time(tmp_path, capsys):
-    shutil.copytree(ROOT / "nbs", tmp_path / "nbs", ignore=lambda folder, names: [n for n in names if n != "index.ipynb"])
+    shutil.copytree(
+        ROOT / "nbs", tmp_path / "nbs", ignore=lambda folder, names: [n for n in names if n != "index.ipynb"]
+    )
     assert build_readme.main(tmp_path, check=True) == 1, "nothing is there yet"
     assert build_readme.main(tmp_path, check=False) == 0 == build_readme.main(tmp_path, check=True)
     figures = list((tmp_path / "assets").iterdir())
@@ -365,16 +444,29 @@ def test_the_version_is_the_same_everywhere():
 def packages(*kinds):
     "What requirements are imported by, in lower case: the first word of their names, but for PyYAML."
     words = " ".join(settings()[kind] for kind in kinds).split()
-    return {"yaml" if word.startswith("pyyaml") else re.match(r"\w+", word)[0] for word in words} | {"dimm_nb"} | sys.stdlib_module_names
+    return (
+        {"yaml" if word.startswith("pyyaml") else re.match(r"\w+", word)[0] for word in words}
+        | {"dimm_nb"}
+        | sys.stdlib_module_names
+    )
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
 def test_every_import_of_the_library_is_a_requirement(path):
     extras = [kind for kind in settings() if kind.endswith("_requirements") and kind != "dev_requirements"]
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    for allowed, nodes in [(packages("requirements"), tree.body), (packages("requirements", *extras), ast.walk(tree))]:  # an extra only inside a function
+    for allowed, nodes in [
+        (packages("requirements"), tree.body),
+        (packages("requirements", *extras), ast.walk(tree)),
+    ]:  # an extra only inside a function
         for node in nodes:
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
+            names = (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module]
+                if isinstance(node, ast.ImportFrom) and not node.level
+                else []
+            )
             assert {name.split(".")[0].lower() for name in names} <= allowed
 
 
@@ -391,9 +483,13 @@ def test_the_packaged_data_is_there():
 def test_actions_are_pinned_and_permissions_small(path):
     text = path.read_text()
     actions = re.findall(r"uses: (\S+)(.*)", text)
-    assert actions and all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action) and "# v" in comment for action, comment in actions)
+    assert actions and all(
+        re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action) and "# v" in comment for action, comment in actions
+    )
     assert "permissions:\n  contents: read" in text
-    granted = {"pages: write", "id-token: write"} if path.name == "pages.yml" else set()  # what it takes to publish the site, in that job only
+    granted = (
+        {"pages: write", "id-token: write"} if path.name == "pages.yml" else set()
+    )  # what it takes to publish the site, in that job only
     assert set(re.findall(r"[\w-]+: write", text)) == granted and "write-all" not in text
 
 
@@ -401,13 +497,20 @@ def test_the_oldest_requirements_are_constraints_that_pip_takes(tmp_path):
     command = re.search(r"run: (sed .*)", (ROOT / ".github" / "workflows" / "test.yml").read_text())[1]
     subprocess.run(["bash", "-c", command], cwd=ROOT, env=os.environ | {"RUNNER_TEMP": str(tmp_path)}, check=True)
     lines = (tmp_path / "oldest.txt").read_text().splitlines()
-    assert len(lines) == len(settings()["requirements"].split()) and all(re.fullmatch(r"[\w-]+==[\d.]+", line) for line in lines)
+    assert len(lines) == len(settings()["requirements"].split()) and all(
+        re.fullmatch(r"[\w-]+==[\d.]+", line) for line in lines
+    )
 
 
 def test_continuous_integration_calls_make_test():
     workflows = {path.stem: path.read_text() for path in (ROOT / ".github" / "workflows").glob("*.yml")}
-    assert "run: make lint" in workflows["test"] and "run: make slow" in workflows["slow"] and "cron:" in workflows["slow"]
-    assert "make test" in (ROOT / ".ci" / "run").read_text() and ".ci/run" in (ROOT / ".github" / "workflows" / "test.yml").read_text()
+    assert (
+        "run: make lint" in workflows["test"] and "run: make slow" in workflows["slow"] and "cron:" in workflows["slow"]
+    )
+    assert (
+        "make test" in (ROOT / ".ci" / "run").read_text()
+        and ".ci/run" in (ROOT / ".github" / "workflows" / "test.yml").read_text()
+    )
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
 
 
@@ -416,7 +519,9 @@ def test_continuous_integration_calls_make_test():
 def test_a_missing_python_is_said_in_one_line(name, tmp_path):
     for file in ("Makefile", "settings.ini", "setup.py"):
         shutil.copy(ROOT / file, tmp_path)
-    apart = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}  # of the make that runs these tests
+    apart = {
+        key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))
+    }  # of the make that runs these tests
     done = subprocess.run(["make", "demo", f"PYTHON={name}"], cwd=tmp_path, capture_output=True, text=True, env=apart)
     assert done.returncode and "Traceback" not in done.stdout + done.stderr
     assert [line for line in (done.stdout + done.stderr).splitlines() if "make: ***" not in line] == [

@@ -18,7 +18,12 @@ def chapters(nbs: Path) -> list[str]:
 
 def notebooks(nbs: Path) -> list[str]:
     "Chapters and workings, each chapter before what serves it."
-    return [one["file"] for part in parts(nbs) for chapter in part["chapters"] for one in (chapter, *chapter.get("sections", []))]
+    return [
+        one["file"]
+        for part in parts(nbs)
+        for chapter in part["chapters"]
+        for one in (chapter, *chapter.get("sections", []))
+    ]
 
 
 def paths(nbs: Path) -> list[Path]:
@@ -29,4 +34,6 @@ def paths(nbs: Path) -> list[Path]:
 def module(path: Path) -> str | None:
     "The module that a notebook exports, as `solvers.dimm`; None if it exports none."
     sources = ("".join(cell["source"]) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"])
-    return next((found[1] for source in sources if (found := re.search(r"^#\|\s*default_exp ([\w.]+)", source, re.M))), None)
+    return next(
+        (found[1] for source in sources if (found := re.search(r"^#\|\s*default_exp ([\w.]+)", source, re.M))), None
+    )

@@ -1,4 +1,4 @@
-"""The website, offline: chapters in order, an API reference from the docments, search. `_docs/_build/html`; fails on a link that leads nowhere."""
+"""The website, offline, in `_docs/_build/html`: chapters, a reference from the docments, search; broken links fail."""
 import configparser
 import importlib
 import inspect
@@ -66,7 +66,9 @@ def kind(annotation: object) -> str:
     "An annotation as a reader would write it."
     if annotation in (None, inspect.Parameter.empty):
         return ""
-    name = annotation.__name__ if isinstance(annotation, type) and not hasattr(annotation, "__args__") else str(annotation)
+    name = (
+        annotation.__name__ if isinstance(annotation, type) and not hasattr(annotation, "__args__") else str(annotation)
+    )
     name = re.sub(r"ForwardRef\('([^']*)'\)|<class '([^']*)'>", lambda found: found[1] or found[2], name)
     return "`" + re.sub(r"(?:\w+\.)+(\w+)", r"\1", name).replace("`", "") + "`"
 
@@ -79,7 +81,10 @@ def table(thing: object) -> str:
             continue
         default = "" if about["default"] is inspect.Parameter.empty else f"`{about['default']!r}`"
         name = "*returns*" if name == "return" else f"`{name}`"
-        rows.append(f"| {name} | {cell_text(kind(about['anno']))} | {cell_text(default)} | {cell_text(about['docment'] or '')} |")
+        rows.append(
+            f"| {name} | {cell_text(kind(about['anno']))} | {cell_text(default)} "
+            f"| {cell_text(about['docment'] or '')} |"
+        )
     return "\n".join(["| | type | default | |", "| --- | --- | --- | --- |", *rows]) if rows else ""
 
 
@@ -92,15 +97,28 @@ def entry(name: str, thing: object, level: int) -> str:
         except (ValueError, TypeError):  # a type without a signature
             pass
     if inspect.isclass(thing):
-        parts += [entry(f"{name}.{each}", inspect.getattr_static(thing, each).__func__ if isinstance(inspect.getattr_static(thing, each), classmethod) else member, level + 1)
-                  for each, member in vars(thing).items() if not each.startswith("_") and (inspect.isfunction(member) or isinstance(member, classmethod))]
+        parts += [
+            entry(
+                f"{name}.{each}",
+                inspect.getattr_static(thing, each).__func__
+                if isinstance(inspect.getattr_static(thing, each), classmethod)
+                else member,
+                level + 1,
+            )
+            for each, member in vars(thing).items()
+            if not each.startswith("_") and (inspect.isfunction(member) or isinstance(member, classmethod))
+        ]
     return "\n\n".join(part for part in parts if part)
 
 
 def reference(module: str, notebook: str) -> str:
     "The page of one module, in the order of its notebook."
     code = importlib.import_module(f"dimm_nb.{module}")
-    own = {name: thing for name in code.__all__ if getattr(thing := getattr(code, name), "__module__", None) == code.__name__ and callable(thing)}
+    own = {
+        name: thing
+        for name in code.__all__
+        if getattr(thing := getattr(code, name), "__module__", None) == code.__name__ and callable(thing)
+    }
     parts = [f"# `dimm_nb.{module}`", f"{code.__doc__}. Explained in [its notebook](../{notebook}.ipynb)."]
     return "\n\n".join(parts + [entry(name, thing, 2) for name, thing in own.items()]) + "\n"
 
@@ -112,13 +130,23 @@ def config(root: Path) -> dict:
     "Jupyter Book's settings."
     cfg = settings(root)
     return {
-        "title": cfg["title"], "author": cfg["author"], "copyright": cfg["copyright"].split(",")[0], "execute": {"execute_notebooks": "off"},
+        "title": cfg["title"],
+        "author": cfg["author"],
+        "copyright": cfg["copyright"].split(",")[0],
+        "execute": {"execute_notebooks": "off"},
         "repository": {"url": cfg["git_url"], "branch": cfg["branch"], "path_to_book": "nbs"},
         "launch_buttons": {"binderhub_url": "https://mybinder.org", "notebook_interface": "jupyterlab", "thebe": False},
         "html": {"use_repository_button": True, "use_issues_button": True, "use_edit_page_button": False},
         "parse": {"myst_enable_extensions": ["dollarmath", "amsmath", "tasklist"], "myst_heading_anchors": 3},
-        "sphinx": {"config": {"language": "en", "mathjax_path": "mathjax/tex-svg.js", "html_static_path": ["_static"], "nb_merge_streams": True,
-                              "suppress_warnings": ["myst.header", "mystnb.unknown_mime_type", "misc.highlighting_failure"]}},
+        "sphinx": {
+            "config": {
+                "language": "en",
+                "mathjax_path": "mathjax/tex-svg.js",
+                "html_static_path": ["_static"],
+                "nb_merge_streams": True,
+                "suppress_warnings": ["myst.header", "mystnb.unknown_mime_type", "misc.highlighting_failure"],
+            }
+        },
     }
 
 
@@ -130,23 +158,35 @@ def write_source(root: Path, source: Path) -> None:
     for name in ["index", *book.notebooks(root / "nbs")]:
         path, page = root / "nbs" / f"{name}.ipynb", source / f"{name}.ipynb"
         page.parent.mkdir(exist_ok=True)
-        page.write_text(json.dumps(chapter(json.loads(path.read_text(encoding="utf-8")), cfg["git_url"], name.rpartition("/")[0])), encoding="utf-8")
+        page.write_text(
+            json.dumps(chapter(json.loads(path.read_text(encoding="utf-8")), cfg["git_url"], name.rpartition("/")[0])),
+            encoding="utf-8",
+        )
         if module := book.module(path):
             modules[module] = name
     for module, name in modules.items():
         (source / "api" / f"{module}.md").write_text(reference(module, name), encoding="utf-8")
     shutil.copytree(root / "assets", source / "assets", dirs_exist_ok=True)
     (source / "_static" / "mathjax").mkdir(parents=True)
-    shutil.copy(str(files("mathjax") / "static" / "mathjax" / "es5" / "tex-svg.js"), source / "_static" / "mathjax")  # formulas without a network
+    shutil.copy(
+        str(files("mathjax") / "static" / "mathjax" / "es5" / "tex-svg.js"), source / "_static" / "mathjax"
+    )  # formulas without a network
     (source / "_config.yml").write_text(yaml.safe_dump(config(root), allow_unicode=True))
-    parts = [*book.parts(root / "nbs"), {"caption": "Reference", "chapters": [{"file": f"api/{module}"} for module in modules]}]
+    parts = [
+        *book.parts(root / "nbs"),
+        {"caption": "Reference", "chapters": [{"file": f"api/{module}"} for module in modules]},
+    ]
     (source / "_toc.yml").write_text(yaml.safe_dump({"format": "jb-book", "root": "index", "parts": parts}))
 
 
 def build(root: Path, out: Path) -> Path:
     "Build the site; the folder of its pages."
     write_source(root, out / "source")
-    done = subprocess.run([Path(sys.executable).with_name("jupyter-book"), "build", out / "source", "--path-output", out, "--quiet"], capture_output=True, text=True)
+    done = subprocess.run(
+        [Path(sys.executable).with_name("jupyter-book"), "build", out / "source", "--path-output", out, "--quiet"],
+        capture_output=True,
+        text=True,
+    )
     if done.returncode:
         raise SystemExit(f"jupyter-book failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
     return out / "_build" / "html"
@@ -166,12 +206,18 @@ class Links(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         self.places |= {value for value in (given.get("id"), given.get("name")) if value}
-        self.targets += [value for key, value in attrs if value and key in ("href", "src") and (tag, key) != ("base", "href")]
+        self.targets += [
+            value for key, value in attrs if value and key in ("href", "src") and (tag, key) != ("base", "href")
+        ]
 
 
 def broken(site: Path) -> list[str]:
     "Links and images that lead nowhere; addresses elsewhere are only checked to be https."
-    pages = {path.resolve(): Links(path.read_text(encoding="utf-8")) for path in site.rglob("*.html") if "_static" not in path.parts}
+    pages = {
+        path.resolve(): Links(path.read_text(encoding="utf-8"))
+        for path in site.rglob("*.html")
+        if "_static" not in path.parts
+    }
     found = []
     for page, links in pages.items():
         for target in links.targets:
@@ -181,7 +227,12 @@ def broken(site: Path) -> list[str]:
             else:
                 path = (page.parent / unquote(link.path)).resolve() if link.path else page
                 known = pages.get(path)
-                wrong = not path.exists() or (known is not None and link.fragment and unquote(link.fragment) not in known.places and not link.fragment.startswith("__"))
+                wrong = not path.exists() or (
+                    known is not None
+                    and link.fragment
+                    and unquote(link.fragment) not in known.places
+                    and not link.fragment.startswith("__")
+                )
             if wrong:
                 found.append(f"{page.relative_to(site.resolve())}: {target}")
     return found
@@ -190,7 +241,10 @@ def broken(site: Path) -> list[str]:
 def main(root: Path = ROOT) -> int:
     site = build(root, root / settings(root)["doc_path"])
     wrong = broken(site)
-    print("\n".join(wrong) or f"{len(list(site.rglob('*.html')))} pages, every link leads somewhere: {site.relative_to(root)}/index.html")
+    print(
+        "\n".join(wrong)
+        or f"{len(list(site.rglob('*.html')))} pages, every link leads somewhere: {site.relative_to(root)}/index.html"
+    )
     return bool(wrong)
 
 

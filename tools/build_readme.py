@@ -1,4 +1,4 @@
-"""README.md from nbs/index.ipynb, offline: its text, code and saved outputs; figures go to assets/. `--check` only compares."""
+"""README.md from nbs/index.ipynb: its text, code and saved outputs; figures go to assets/. `--check` only compares."""
 import re
 import sys
 from pathlib import Path
@@ -21,10 +21,16 @@ def build(root: Path) -> dict[Path, bytes]:
         if cell.cell_type == "markdown":  # links are relative to nbs/ there, to the root here
             cell.source = re.sub(r"\]\((?!\w+:|#|/)", "](nbs/", cell.source).replace("](nbs/../", "](")
     notebook.metadata["language_info"] = {"name": "python"}
-    text, resources = MarkdownExporter().from_notebook_node(notebook, resources={"unique_key": "readme", "output_files_dir": FIGURES})
+    text, resources = MarkdownExporter().from_notebook_node(
+        notebook, resources={"unique_key": "readme", "output_files_dir": FIGURES}
+    )
     text = re.sub(r"!\[png\]", lambda _: f"![{next(alt, 'figure')}]", text)  # each figure says in words what it shows
     text = re.sub(r"<style scoped>.*?</style>\n", "", text, flags=re.S)  # GitHub shows no styles
-    text = "<!-- Written by tools/build_readme.py from nbs/index.ipynb: edit that. -->\n\n" + re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    text = (
+        "<!-- Written by tools/build_readme.py from nbs/index.ipynb: edit that. -->\n\n"
+        + re.sub(r"\n{3,}", "\n\n", text).strip()
+        + "\n"
+    )
     files = {root / name: data for name, data in resources["outputs"].items()}
     return files | {root / "README.md": text.encode()}
 
@@ -36,7 +42,11 @@ def main(root: Path, check: bool) -> int:
     old = sorted(extra) + [path for path, data in files.items() if not path.exists() or path.read_bytes() != data]
     if check:
         names = ", ".join(str(path.relative_to(root)) for path in old)
-        print(f"not what nbs/index.ipynb gives: {names}; run make export" if old else "README.md is built from nbs/index.ipynb")
+        print(
+            f"not what nbs/index.ipynb gives: {names}; run make export"
+            if old
+            else "README.md is built from nbs/index.ipynb"
+        )
         return bool(old)
     for path in extra:
         path.unlink()

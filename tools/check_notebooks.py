@@ -11,19 +11,25 @@ import book
 import export
 from nbdev.clean import clean_nb
 
+ROOT = Path(__file__).resolve().parent.parent
 WIDGET = "application/vnd.jupyter.widget-view+json"
 HAND_WRITTEN = {"__init__.py"}
 FOLDING = ["tags", "jupyter"]  # metadata of cells that is kept, as in settings.ini: how exercises fold their solutions
-PLACE = re.compile(r"(?<![\w.:/-])/(?:home|root|tmp|usr|opt|work|Users)/[\w.-]+/")  # where something lies on one person's machine
+PLACE = re.compile(
+    r"(?<![\w.:/-])/(?:home|root|tmp|usr|opt|work|Users)/[\w.-]+/"
+)  # where something lies on one person's machine
 
 
 def mixes_imports(source: str) -> bool:
-    "Whether a cell holds imports and other code: nbdev, which runs the imports of a notebook for its pages, only warns."
+    "Whether a cell holds imports and other code: nbdev, which runs imports for its pages, only warns."
     try:
         body = ast.parse(source).body
     except SyntaxError:  # a magic, or a mistake that running the notebook will find
         return False
-    imports = [isinstance(node, ast.Import | ast.ImportFrom) or "TYPE_CHECKING" in ast.unparse(node).partition("\n")[0] for node in body]
+    imports = [
+        isinstance(node, ast.Import | ast.ImportFrom) or "TYPE_CHECKING" in ast.unparse(node).partition("\n")[0]
+        for node in body
+    ]
     return any(imports) and not all(imports)
 
 
@@ -35,11 +41,15 @@ def cell_problems(cell: dict) -> list[str]:
     checks = {
         "is saved with an error in its output": any(output["output_type"] == "error" for output in outputs),
         "shows a widget that lived only as long as its kernel; run make export, which clears it": any(
-            WIDGET in output.get("data", {}) for output in outputs),
+            WIDGET in output.get("data", {}) for output in outputs
+        ),
         "holds imports and other code; give the imports a cell of their own": mixes_imports(source),
-        "is slow and saved without outputs: nobody else will run it; run it and save it again": slow and not outputs and not only_imports,
-        "shows a path of the machine it ran on; silence that warning, or show less": PLACE.search(json.dumps([
-            output.get("text", output.get("data", {}).get("text/plain")) for output in outputs])),
+        "is slow and saved without outputs: nobody else will run it; run it and save it again": slow
+        and not outputs
+        and not only_imports,
+        "shows a path of the machine it ran on; silence that warning, or show less": PLACE.search(
+            json.dumps([output.get("text", output.get("data", {}).get("text/plain")) for output in outputs])
+        ),
     }
     return [f"cell {cell['id']} {problem}" for problem, found in checks.items() if found]
 
@@ -70,18 +80,29 @@ def clear_widgets(nbs: Path) -> None:
         for cell in notebook["cells"]:
             if any(WIDGET in output.get("data", {}) for output in cell.get("outputs", [])):
                 cell["outputs"] = [output for output in cell["outputs"] if WIDGET not in output.get("data", {})]
-                path.write_text(json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+                path.write_text(
+                    json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
+                )
 
 
 def modules(folder: Path) -> dict[str, bytes]:
     "The text of every module below a folder."
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.py") if "__pycache__" not in path.parts}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*.py")
+        if "__pycache__" not in path.parts
+    }
 
 
 def unlisted(nbs: Path) -> list[str]:
     "Notebooks that the table of contents does not know, and lines of it that lead nowhere."
-    there, listed = {path.relative_to(nbs).as_posix() for path in book.paths(nbs)} - {"index.ipynb"}, {f"{name}.ipynb" for name in book.notebooks(nbs)}
-    return [f"{nbs / name}: not in {nbs / '_toc.yml'}" for name in sorted(there - listed)] + [f"{nbs / '_toc.yml'}: there is no {name}" for name in sorted(listed - there)]
+    there, listed = (
+        {path.relative_to(nbs).as_posix() for path in book.paths(nbs)} - {"index.ipynb"},
+        {f"{name}.ipynb" for name in book.notebooks(nbs)},
+    )
+    return [f"{nbs / name}: not in {nbs / '_toc.yml'}" for name in sorted(there - listed)] + [
+        f"{nbs / '_toc.yml'}: there is no {name}" for name in sorted(listed - there)
+    ]
 
 
 def stale(root: Path, package: str = "dimm_nb") -> list[str]:
@@ -99,14 +120,16 @@ def stale(root: Path, package: str = "dimm_nb") -> list[str]:
             return [str(error)]
         exported = modules(copy / package)
     present = modules(root / package)
-    found = [f"{package}/{name}: no notebook exports it; delete it" for name in sorted(present.keys() - exported.keys())]
+    found = [
+        f"{package}/{name}: no notebook exports it; delete it" for name in sorted(present.keys() - exported.keys())
+    ]
     found += [f"{package}/{name}: missing; run make export" for name in sorted(exported.keys() - present.keys())]
     found += [f"{package}/{name}: not what its notebook exports; run make export"
               for name in sorted(present.keys() & exported.keys()) if present[name] != exported[name]]
     return found
 
 
-def main(root: Path = Path(__file__).resolve().parent.parent, clear: bool = False) -> int:
+def main(root: Path = ROOT, clear: bool = False) -> int:
     if clear:
         clear_widgets(root / "nbs")
     problems = unlisted(root / "nbs") + unclean(root / "nbs") + stale(root)

@@ -1,4 +1,4 @@
-"""Write the modules from the notebooks, with docstrings that say what the docments say: `help` shows what the page does."""
+"""Write the modules from the notebooks, with docstrings that say what the docments say, so that `help` shows it."""
 import ast
 import io
 import os
@@ -44,7 +44,11 @@ def described(lines: dict[int, str], comments: dict[int, str], first: int) -> di
 
 def typed(source: str, annotation: ast.expr | None, default: ast.expr | None = None) -> str:
     "A type as the source has it, and the default."
-    words = [] if annotation is None else [re.sub(r"['\"]([\w.| \[\],]+)['\"]", r"\1", ast.get_source_segment(source, annotation))]
+    words = (
+        []
+        if annotation is None
+        else [re.sub(r"['\"]([\w.| \[\],]+)['\"]", r"\1", ast.get_source_segment(source, annotation))]
+    )
     if annotation is not None and "Literal" in words[0]:
         words = [ast.get_source_segment(source, annotation)]
     if default is not None:
@@ -62,13 +66,17 @@ def parameters(source: str, node: ast.FunctionDef, comments: dict[int, str]) -> 
     defaults = dict(zip([arg.arg for arg in plain][len(plain) - len(given.defaults):], given.defaults))
     defaults |= {arg.arg: value for arg, value in zip(given.kwonlyargs, given.kw_defaults) if value is not None}
     stars = {arg.arg: stars for arg, stars in ((given.vararg, "*"), (given.kwarg, "**")) if arg}
-    every = [arg for arg in (*plain, given.vararg, *given.kwonlyargs, given.kwarg) if arg and arg.arg not in ("self", "cls")]
+    every = [
+        arg for arg in (*plain, given.vararg, *given.kwonlyargs, given.kwarg) if arg and arg.arg not in ("self", "cls")
+    ]
     lines = {arg.end_lineno: arg.arg for arg in every}
     if node.returns:
         lines[node.returns.end_lineno] = "return"
     said = described(lines, comments, node.lineno)
-    rows = [(stars.get(arg.arg, "") + arg.arg, typed(source, arg.annotation, defaults.get(arg.arg)), said.get(arg.arg, ""))
-            for arg in every]
+    rows = [
+        (stars.get(arg.arg, "") + arg.arg, typed(source, arg.annotation, defaults.get(arg.arg)), said.get(arg.arg, ""))
+        for arg in every
+    ]
     empty = node.returns is None or ast.unparse(node.returns) == "None"
     return rows, None if empty else ("", typed(source, node.returns), said.get("return", ""))
 
@@ -126,12 +134,16 @@ def docstring_of(source: str, node: Definition, comments: dict[int, str], known:
     if kinds & {"command", "group"}:  # the command line shows a docstring as its help
         return None
     if isinstance(node, ast.ClassDef):
-        start = next((each for each in node.body if isinstance(each, ast.FunctionDef) and each.name == "__init__"), None)
+        start = next(
+            (each for each in node.body if isinstance(each, ast.FunctionDef) and each.name == "__init__"), None
+        )
         parts = [own, section("Parameters", parameters(source, start, comments)[0]) if start else "",
                  section("Attributes", fields(source, node, comments, known))]
     else:
         rows, result = parameters(source, node, comments)
-        if kinds & {"property", "cached_property"} and result and (not own or same(own, result[2])):  # what it returns is what it is
+        if (
+            kinds & {"property", "cached_property"} and result and (not own or same(own, result[2]))
+        ):  # what it returns is what it is
             own, result = textwrap.fill(result[2], WIDTH - 12), None
         parts = [own, section("Parameters", rows), section("Returns", [result] if result else [])]
     return "\n\n".join(part for part in parts if part) or None
@@ -149,7 +161,10 @@ def public(tree: ast.Module) -> list[Definition]:
     "Functions and classes that are not private, and their methods."
     def own(body: list[ast.stmt]) -> list[Definition]:
         return [node for node in body if isinstance(node, Definition) and not node.name.startswith("_")]
-    return [each for node in own(tree.body) for each in (node, *(own(node.body) if isinstance(node, ast.ClassDef) else []))]
+
+    return [
+        each for node in own(tree.body) for each in (node, *(own(node.body) if isinstance(node, ast.ClassDef) else []))
+    ]
 
 
 def with_docstrings(text: str, known: Fields | None = None) -> str:
@@ -172,7 +187,11 @@ def with_docstrings(text: str, known: Fields | None = None) -> str:
 
 def write_docstrings(package: Path) -> None:
     "All modules of a package but those that are written by hand."
-    texts = {path: path.read_text(encoding="utf-8") for path in sorted(package.rglob("*.py")) if not path.name.startswith("_")}
+    texts = {
+        path: path.read_text(encoding="utf-8")
+        for path in sorted(package.rglob("*.py"))
+        if not path.name.startswith("_")
+    }
     known = all_fields(list(texts.values()))
     for path, old in texts.items():
         if (new := with_docstrings(old, known)) != old:

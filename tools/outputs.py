@@ -1,4 +1,4 @@
-"""Saved outputs that are older than the code they show: found by `--check`, made again otherwise (`--all`, `--slow`, or notebooks by name)."""
+"""Saved outputs older than the code they show: found by `--check`, else made again (`--all`, `--slow`, or by name)."""
 import argparse
 import json
 import os
@@ -16,7 +16,7 @@ from nbclient.exceptions import CellExecutionError
 from nbdev.clean import clean_nb
 
 ROOT = Path(__file__).resolve().parent.parent
-RECORD = "_outputs.json"  # by notebook, the fingerprint of the code that its outputs were made by: of quick cells, of slow ones
+RECORD = "_outputs.json"  # by notebook, the fingerprint of the code that made its outputs: of quick cells, of slow ones
 Fingerprints = dict[str, dict[str, str]]
 
 
@@ -44,7 +44,9 @@ def current(root: Path, package: str = "dimm_nb") -> Fingerprints:
 def stale(root: Path, kind: str) -> list[str]:
     "Notebooks whose cells of this kind, quick or slow, have outputs of other code."
     record = read_record(root)
-    return [name for name, found in current(root).items() if kind in found and record.get(name, {}).get(kind) != found[kind]]
+    return [
+        name for name, found in current(root).items() if kind in found and record.get(name, {}).get(kind) != found[kind]
+    ]
 
 
 def check(root: Path = ROOT) -> int:
@@ -64,7 +66,11 @@ def merged(outputs: list[dict]) -> list[dict]:
     for output in outputs:
         if check_notebooks.WIDGET in output.get("data", {}):
             continue
-        if found and output["output_type"] == found[-1]["output_type"] == "stream" and output["name"] == found[-1]["name"]:
+        if (
+            found
+            and output["output_type"] == found[-1]["output_type"] == "stream"
+            and output["name"] == found[-1]["name"]
+        ):
             found[-1]["text"] += output["text"]
         else:
             found.append(output)
@@ -72,9 +78,12 @@ def merged(outputs: list[dict]) -> list[dict]:
 
 
 def run(path: Path, slow: bool) -> str:
-    "Run a notebook from top to bottom and save it with its outputs; what went wrong, or nothing. Slow cells keep theirs unless asked for."
+    """Run a notebook from top to bottom and save it with its outputs; what went wrong, or nothing.
+    Slow cells keep theirs unless asked for."""
     notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}})
+    client = NotebookClient(
+        notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
+    )
     with client.setup_kernel():
         for number, cell in enumerate(notebook.cells):
             if cell.cell_type == "code" and (slow or not uses.is_slow(cell)):
@@ -129,7 +138,9 @@ def main(words: list[str], root: Path = ROOT) -> int:
     every, quick, slow = list(current(root)), stale(root, "quick"), stale(root, "slow")
     if unknown := set(options.names) - set(every):
         parser.error(f"there is no notebook {', '.join(sorted(unknown))} in {root / 'nbs'}")
-    chosen = options.names or (every if options.all else [name for name in every if name in quick or (options.slow and name in slow)])
+    chosen = options.names or (
+        every if options.all else [name for name in every if name in quick or (options.slow and name in slow)]
+    )
     return make(root, chosen, options.slow, chosen if options.all or options.names else slow)
 
 

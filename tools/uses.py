@@ -1,4 +1,4 @@
-"""What code a notebook's outputs rest on: its own cells and, through its imports, the package's code that they use. No module is imported."""
+"""What code a notebook's outputs rest on: its own and, through its imports, the package's. No module is imported."""
 import ast
 import hashlib
 import io
@@ -11,7 +11,10 @@ from pathlib import Path
 
 SKIPPED = {tokenize.COMMENT, tokenize.NL, tokenize.ENCODING, tokenize.ENDMARKER}
 NAMED = {tokenize.NEWLINE: "\n", tokenize.INDENT: ">", tokenize.DEDENT: "<"}
-FSTRING = {getattr(tokenize, "FSTRING_START", None), getattr(tokenize, "FSTRING_END", None)}  # one token until Python 3.11
+FSTRING = {
+    getattr(tokenize, "FSTRING_START", None),
+    getattr(tokenize, "FSTRING_END", None),
+}  # one token until Python 3.11
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 Name = tuple[str, str]  # module below the package, name in it; no name: what the module does besides defining
 
@@ -21,8 +24,15 @@ Name = tuple[str, str]  # module below the package, name in it; no name: what th
 
 def docstrings(tree: ast.AST) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     "Where docstrings stand."
-    holders = [node for node in ast.walk(tree) if isinstance(node, Definition | ast.Module) and ast.get_docstring(node, clean=False) is not None]
-    return [((node.body[0].lineno, node.body[0].col_offset), (node.body[0].end_lineno, node.body[0].end_col_offset)) for node in holders]
+    holders = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, Definition | ast.Module) and ast.get_docstring(node, clean=False) is not None
+    ]
+    return [
+        ((node.body[0].lineno, node.body[0].col_offset), (node.body[0].end_lineno, node.body[0].end_col_offset))
+        for node in holders
+    ]
 
 
 def inside_strings(text: str, tokens: list[tokenize.TokenInfo]) -> list[tuple[tuple[int, int], str]]:
@@ -78,7 +88,11 @@ class Piece:
 def imported(node: ast.ImportFrom | ast.Import, home: list[str], package: str = "dimm_nb") -> dict[str, Name]:
     "What an import brings from the package."
     if isinstance(node, ast.Import):
-        return {alias.asname or alias.name: (alias.name.partition(".")[2], "*") for alias in node.names if alias.name.split(".")[0] == package}
+        return {
+            alias.asname or alias.name: (alias.name.partition(".")[2], "*")
+            for alias in node.names
+            if alias.name.split(".")[0] == package
+        }
     if node.level:
         module = [*home[:len(home) + 1 - node.level], *(node.module or "").split(".")]
     elif (node.module or "").split(".")[0] == package:
@@ -122,13 +136,17 @@ class Module:
 
 
 def defined(node: ast.stmt) -> list[str]:
-    "The names that a statement of a module defines; an import is its names' own; anything else is the nameless piece's."
+    "The names that a statement of a module defines; what defines none is the nameless piece's."
     if isinstance(node, Definition):
         return [node.name]
     if isinstance(node, ast.Assign | ast.AnnAssign):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         names = [each.id for target in targets for each in ast.walk(target) if isinstance(each, ast.Name)]
-        return [""] if any(not isinstance(target, ast.Name | ast.Tuple) for target in targets) else [name for name in names if name != "__all__"]
+        return (
+            [""]
+            if any(not isinstance(target, ast.Name | ast.Tuple) for target in targets)
+            else [name for name in names if name != "__all__"]
+        )
     if isinstance(node, ast.ImportFrom | ast.Import):
         return [alias.asname or alias.name for alias in node.names]
     return [""]
@@ -150,7 +168,14 @@ class Package:
         "The module of this name; None if there is none."
         if name not in self.modules:
             path = self.folder / Path(*name.split(".")) if name else self.folder
-            file = next((each for each in (path / "__init__.pyi", path / "__init__.py", path.with_suffix(".py")) if each.exists()), None)
+            file = next(
+                (
+                    each
+                    for each in (path / "__init__.pyi", path / "__init__.py", path.with_suffix(".py"))
+                    if each.exists()
+                ),
+                None,
+            )
             parts = name.split(".") if name else []
             home = parts if file and file.stem == "__init__" else parts[:-1]
             self.modules[name] = Module(file.read_text(encoding="utf-8"), home) if file else None
