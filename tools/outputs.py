@@ -82,7 +82,11 @@ def run(path: Path, slow: bool) -> str:
     Slow cells keep theirs unless asked for."""
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
-        notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
+        notebook,
+        timeout=None,
+        kernel_name="python3",
+        extra_arguments=["--log-level=ERROR"],
+        resources={"metadata": {"path": str(path.parent)}},
     )
     with client.setup_kernel():
         for number, cell in enumerate(notebook.cells):
