@@ -14,7 +14,7 @@ PIP     := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # The sampler's machine code, made once here, so that the first answer does not wait for it
 COMPILE := import numpy as np; from dimm_nb.posterior.sampler import make_problem, run_chains; run_chains(make_problem(np.eye(2), np.ones(2), -np.ones(2), np.zeros(0)), np.zeros(2), sweeps=50, warmup=0)
 # Two cores do two notebooks at a time: threads inside them would only wait for each other
-QUIET   := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MPLBACKEND=agg PYTHONWARNINGS=ignore::DeprecationWarning
+QUIET   := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MPLBACKEND=agg
 
 .PHONY: help demo test lint test-spark check notebooks pytest bench calibration experiments mutants lab app docs browser export outputs slow clean
 .DELETE_ON_ERROR:
@@ -87,7 +87,7 @@ slow: $(TOOLS)
 	@grep -lE '"#\| *slow' nbs/*/*.ipynb | $(QUIET) xargs -n 1 -P 2 $(BIN)/nbdev_test --flags slow --n_workers 0 --timing --path
 
 pytest: $(TOOLS) lint check notebooks browser
-	@$(QUIET) $(BIN)/python -m pytest -q tests
+	@$(QUIET) $(BIN)/python -m pytest -q -n 2 --dist loadfile tests
 
 # PySpark is 400 MB and needs Java: only where that is, and never in the way of `make test`
 test-spark: $(TOOLS)

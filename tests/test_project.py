@@ -286,17 +286,23 @@ def test_help_names_every_argument_of_a_public_name(name):
 # the checks of `make test`
 
 
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    "A project of one notebook and its module, as make export leaves it."
+    root = tmp_path_factory.mktemp("project")
+    (root / "nbs" / "01-first").mkdir(parents=True)
+    (root / "dimm_nb").mkdir()
+    shutil.copy(ROOT / "settings.ini", root)
+    (root / "dimm_nb" / "__init__.py").write_text('__version__ = "0"\n')
+    write_notebook(root / "nbs" / "01-first" / "one.ipynb", "#| export\nx = 1")
+    contents(root, "one")
+    export.export(root)
+    return root
+
+
 @pytest.fixture
-def project(tmp_path):
-    "A project of one notebook and its module, as nbdev exports it."
-    (tmp_path / "nbs" / "01-first").mkdir(parents=True)
-    (tmp_path / "dimm_nb").mkdir()
-    shutil.copy(ROOT / "settings.ini", tmp_path)
-    (tmp_path / "dimm_nb" / "__init__.py").write_text('__version__ = "0"\n')
-    write_notebook(tmp_path / "nbs" / "01-first" / "one.ipynb", "#| export\nx = 1")
-    contents(tmp_path, "one")
-    export.export(tmp_path)
-    return tmp_path
+def project(exported, tmp_path):
+    return shutil.copytree(exported, tmp_path / "project")
 
 
 def write_notebook(path, source, output="1", **metadata):
@@ -403,13 +409,14 @@ def test_a_saved_widget_is_found_and_cleared(project):
     assert len(json.loads(path.read_text())["cells"][-1]["outputs"]) == 1
 
 
-@pytest.mark.parametrize("source", ["x = = 1", "raise ValueError('no')", "assert False"])
-def test_a_broken_notebook_fails(project, source):
-    write_notebook(project / "nbs" / "01-first" / "one.ipynb", source)
-    done = subprocess.run(
-        [Path(sys.executable).with_name("nbdev_test"), "--n_workers", "0"], cwd=project, capture_output=True
-    )
-    assert done.returncode
+def test_a_broken_notebook_fails(project):
+    broken = {"syntax": "x = = 1", "error": "raise ValueError('no')", "claim": "assert False"}
+    for name, source in broken.items():
+        write_notebook(project / "nbs" / "01-first" / f"{name}.ipynb", source)
+    command = [Path(sys.executable).with_name("nbdev_test"), "--n_workers", "0"]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True)
+    failed = (done.stdout + done.stderr).rpartition("Failed On The Following Notebooks:")[2]
+    assert done.returncode and [name for name in (*broken, "one") if f"{name}.ipynb" in failed] == list(broken)
 
 
 def test_readme_is_built_the_same_every_time(tmp_path, capsys):
