@@ -43,7 +43,7 @@ NOT_NUMERICAL = {"theory.live", "network.bif", "network.calls", "network.drawing
                  "attribution.report", "attribution.words"}
 TESTED_BY = ("tests", "nbs")
 # They start browsers, build pages or look at the tree: none of the mutants' business
-LEFT_OUT = re.compile(r"test_(app|bench|cli|docs|experiments|explorer|project)\.py|0[89]-\w+|10-use/|index\.ipynb|speed\.ipynb|comparison\.ipynb")
+LEFT_OUT = re.compile(r"test_(app|bench|cli|docs|experiments|explorer|outputs|project)\.py|0[89]-\w+|10-use/|index\.ipynb|speed\.ipynb|comparison\.ipynb")
 UNMUTATED = 45.0  # seconds of CPU, unmutated, of what is run against one mutant
 LIMIT = 120  # seconds of CPU for one mutant
 MESSAGES = re.compile("__repr__|_repr_html_|__str__|summary|plot_.*")
