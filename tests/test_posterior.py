@@ -16,13 +16,14 @@ from hypothesis import given, settings, strategies as st
 from scipy import stats
 
 from dimm_nb.posterior.calibration import DRAWS, coverage_of, rank_in, run_cells, run_sbc, uniformity
-from dimm_nb.posterior.evidence import Evidence, aligned_marginals, few_rows, gather_evidence, kept_categories, node_blocks, pilot_shares, sampling_covariance, smoothed, whitener
+from dimm_nb.posterior.evidence import Evidence, aligned_marginals, drawn_at, few_rows, gather_evidence, kept_categories, noise_of, origin_of, read_shift, steady, node_blocks, pilot_shares, sampling_covariance, smoothed, whitener
 from dimm_nb.posterior.identification import BOUNDS, BY_DATA, SURE, detectable_shares, identify, information_left, look_alikes, null_directions, share_bounds, thresholds
 from dimm_nb.mixture.mixture import Mixture, mae, mixture_marginals, random_mixture, sample_mixture
-from dimm_nb.network.axis import CountsWarning, DimmWarning, Marginals, MisfitWarning, NotConvergedWarning
+from dimm_nb.network.axis import CountsWarning, DimmWarning, Marginals, MisfitWarning, NotConvergedWarning, label_text
 from dimm_nb.network.network import CausalNetwork, Intervention, load_network, random_network
-from dimm_nb.network.oracle import Oracle
+from dimm_nb.network.oracle import Oracle, descendants, read_catalogue
 from dimm_nb.posterior.posterior import NOTHING, UNEXPLAINED, Posterior, cautions_of, check_oracle, effective_size, fit_posterior, posterior_of, split_r_hat
+from dimm_nb.posterior.tables import Simulated, estimated, forced_nodes, responses, table_noise
 from dimm_nb.posterior.sampler import Draws, Prior, choice_sets, draw_between, draw_prior, log_integral, make_problem, run_chains, start_state
 
 matplotlib.use("agg")
@@ -200,7 +201,7 @@ def test_text_table_and_picture_say_the_same(fit):
     assert (supported == (table["probability"] >= SURE)).all() and (table.loc[table["verdict"] == "not supported", "probability"] <= 1 - SURE).all()
     assert f"{supported.sum()} interventions supported" in repr(fit) and html.escape(fit._headline()) in fit._repr_html_()
     drawn = [t.get_text() for t in fit.plot().get_yticklabels()]
-    assert drawn == [" = ".join(label) for label in fit.largest(20).index[::-1]] and set(table.index[supported]) <= set(fit.largest(20).index)
+    assert drawn == [label_text(label) for label in fit.largest(20).index[::-1]] and set(table.index[supported]) <= set(fit.largest(20).index)
 
 
 def test_the_median_agrees_with_the_draws(fit):
@@ -255,7 +256,7 @@ def test_nothing_happened():
     fit = fit_posterior(alarm, Marginals.from_codes(alarm, alarm.sample(10_000, 3)), oracle=alarm_oracle, **quick)
     assert (fit.probability < 0.5).all() and fit.mixture.base_weight == 1 and "supported" not in set(fit.verdict) and fit.p_value > 0.01
     ax = fit.plot()
-    assert [t.get_text() for t in ax.get_yticklabels()] == [" = ".join(label) for label in fit.largest(20).index[::-1]]
+    assert [t.get_text() for t in ax.get_yticklabels()] == [label_text(label) for label in fit.largest(20).index[::-1]]
     plt.close(ax.figure)
 
 
@@ -317,7 +318,7 @@ def test_good_counts_give_no_warning():
 def test_chains_that_disagree_are_said_to(fit):
     moved = replace(fit.diagnostics, r_hat=fit.diagnostics.r_hat + (np.arange(16) == 5) * 0.4)
     (kind, text), = cautions_of(moved, 0.5)
-    assert kind is NotConvergedWarning and "disagree about " + " = ".join(asia.index[5]) in text
+    assert kind is NotConvergedWarning and "disagree about " + label_text(asia.index[5]) in text
     other = replace(fit, converged=False, cautions=((kind, text),))
     assert other.status == "chains disagree" and other.notes == (text,) and text in other.summary()
 
@@ -505,3 +506,131 @@ def test_coverage_counts(fit):
     counted = coverage_of(truth, fit, np.full(16, 0.05))
     assert counted["nonzero"] == counted["above"] == 2 and counted["supported"] + counted["not_supported"] + counted["cannot_tell"] == 16
     assert coverage_of(truth, fit, np.full(16, np.inf))["above"] == 0
+
+
+# what the network does not know
+
+
+def simulated(net, pi, n, seed=0, interventions=None):
+    codes, labels = sample_mixture(net, pi, n, seed=seed, interventions=interventions)
+    return Simulated(codes, forced_nodes(labels, read_catalogue(net, interventions)[0], len(net.names)))
+
+
+@pytest.fixture(scope="module")
+def known():
+    return estimated(asia, asia.sample(2000, 7), 1.0)
+
+
+def test_tables_move_the_marginals_as_differentiation_says():
+    net, rng = random_network(4, 3, max_parents=2, seed=2), np.random.default_rng(0)
+    catalogue = [Intervention({net.names[0]: "s1"}), Intervention({net.names[1]: "s0", net.names[3]: "s2"})]
+    pi = Mixture(pd.Series([0.3, 0.2], [i.name for i in catalogue]))
+    drawn = simulated(net, pi, 200_000, 1, catalogue)
+    marginals = lambda cpts: mixture_marginals(Oracle.from_network(CausalNetwork(net.names, net.states, net.parents, cpts), catalogue), pi).p
+    for j in range(4):
+        u, step = int(rng.integers(net.cpts[j].size // 3)), 1e-4
+        moved = [cpt.copy() for cpt in net.cpts]
+        moved[j].reshape(-1, 3)[u] += step * np.array([1, 0, -1])
+        by_hand = (marginals(moved) - marginals(net.cpts)) / step
+        J = responses(net, j, np.array([u]), drawn, descendants(net.parents, net.order)[j])[0]
+        np.testing.assert_allclose(J[0] - J[2], by_hand, atol=0.02)  # 200,000 rows, a share conditional on a third of a ninth of them
+        assert np.abs(net.cpts[j].reshape(-1, 3)[u] @ J).max() < 0.02  # centred
+
+
+def test_a_later_table_is_not_asked_where_its_node_is_forced():
+    drawn = simulated(asia, shares(asia, {("smoke", "yes"): 0.9}), 20_000)
+    j = asia.names.index("smoke")
+    J = responses(asia, j, np.array([0]), drawn, descendants(asia.parents, asia.order)[j])[0]
+    np.testing.assert_allclose(J[:, asia.slices[j]], 0.1 * np.array([[0.5, -0.5], [-0.5, 0.5]]), atol=0.01)
+
+
+def test_table_noise_is_the_scatter_of_marginals_over_tables(known):
+    pi, rng, many = shares(asia, {("smoke", "yes"): 0.3, ("lung", "no"): 0.2}), np.random.default_rng(0), []
+    for _ in range(200):
+        shape = [np.maximum(cpt.reshape(-1, 2) * (rows.reshape(-1, 1) + 1), 1e-9) for cpt, rows in zip(known.cpts, known.rows)]
+        cpts = [np.array([rng.dirichlet(row) for row in a]).reshape(cpt.shape) for a, cpt in zip(shape, known.cpts)]
+        many.append(mixture_marginals(Oracle.from_network(CausalNetwork(asia.names, asia.states, asia.parents, cpts)), pi).p)
+    K = table_noise(known, simulated(known, pi, 50_000))
+    ratio = np.sqrt(K.diagonal()) / np.std(many, axis=0)
+    assert abs(np.median(ratio) - 1) < 0.08 and np.abs(ratio - 1).max() < 0.25  # 200 draws know a standard deviation to 5 %
+    assert np.linalg.eigvalsh(K).min() > -1e-12
+    still = simulated(known, Mixture({}), 50_000)
+    np.testing.assert_allclose(table_noise(known, still, still), 0, atol=1e-15)
+    np.testing.assert_allclose(table_noise(known, still, factors=np.full(8, 4.0)), 4 * table_noise(known, still), rtol=0.05)
+
+
+def test_tables_known_exactly_change_nothing_whatever_the_origin():
+    counts = counts_of(asia, shares(asia, {("smoke", "yes"): 0.3}), 3000)
+    exact = CausalNetwork(asia.names, asia.states, asia.parents, asia.cpts, rows=[np.inf] * 8)
+    plain = fit_posterior(asia, counts, **quick)
+    for net, baseline in ((exact, None), (exact, "network"), (asia, "network"), (asia, mixture_marginals(asia_oracle, Mixture({})))):
+        pd.testing.assert_frame_equal(fit_posterior(net, counts, baseline=baseline, **quick).to_frame(), plain.to_frame())
+
+
+def test_noise_of_each_origin_is_what_the_formulas_say(known):
+    oracle, pi, rng = Oracle.from_network(known), shares(asia, {("smoke", "yes"): 0.3}), np.random.default_rng(0)
+    counts, other = counts_of(asia, pi, 20_000, 1), counts_of(asia, Mixture({}), 500, 2)
+    at = pi.weights.to_numpy()
+    periods = {name: read_shift(known, oracle, counts, baseline=b, seed=rng) for name, b in (("own", None), ("network", "network"), ("other", other))}
+    drawn = drawn_at(periods["own"], at, rng)
+    W = {name: noise_of(period, oracle.base + oracle.effects @ at, drawn) for name, period in periods.items()}
+    V, K = W["network"] - table_noise(known, drawn), table_noise(known, drawn)
+    stable = periods["own"].before
+    assert periods["own"].origin.own and not periods["other"].origin.own and not periods["network"].before.any()
+    np.testing.assert_allclose(W["own"], V + K + stable, atol=1e-15)
+    np.testing.assert_allclose(W["other"], V + periods["other"].before + table_noise(known, drawn, periods["other"].still), atol=1e-15)
+    p = other.p
+    np.testing.assert_allclose(periods["other"].before.diagonal(), p * (1 - p) / 500, rtol=1e-2, atol=2e-6)  # V(0)/N0
+    assert np.linalg.eigvalsh(stable).min() > -1e-15
+    rest = known.stable.p * (1 - known.stable.p) / 2000
+    assert (stable.diagonal() < rest).all() and stable.diagonal().sum() < 0.2 * rest.sum()  # tables explain nearly all of the stable noise
+    assert np.array_equal(periods["own"].shift, counts.p - known.stable.p) and np.array_equal(periods["network"].shift, counts.p - oracle.base)
+
+
+def test_another_period_with_the_same_counts_is_the_networks_own(known):
+    same = Marginals(known.stable.index, known.stable.p, known.stable.n)
+    assert origin_of(known, asia_oracle, same).own and not origin_of(known, asia_oracle, counts_of(asia, Mixture({}), 2000, 5)).own
+    assert not origin_of(asia, asia_oracle, same).own
+
+
+@pytest.mark.parametrize("baseline", [None, "other"])
+def test_nothing_happened_is_not_taken_for_something(baseline, known):
+    "100,000 later rows against 2,000 stable ones: with tables and baseline taken as exact, every problem has false claims."
+    claimed = {"told": 0, "not told": 0}
+    for seed in range(4):
+        learned = estimated(asia, asia.sample(2000, [seed, 1]), 1.0)
+        seen = counts_of(asia, Mixture({}), 100_000, [seed, 2])
+        before = None if baseline is None else counts_of(asia, Mixture({}), 2000, [seed, 3])
+        told = fit_posterior(learned, seen, baseline=before, **quick)
+        claimed["told"] += (told.verdict == "supported").sum()
+        assert told.base_weight_interval()[1] > 0.99
+        sure = CausalNetwork(asia.names, asia.states, asia.parents, learned.cpts)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            claimed["not told"] += (fit_posterior(sure, seen, **quick).verdict == "supported").sum()
+    assert claimed["told"] == 0 and claimed["not told"] >= 4
+
+
+def test_what_rows_can_show_counts_the_stable_rows(known):
+    sure = CausalNetwork(asia.names, asia.states, asia.parents, known.cpts)
+    told, not_told = identify(known, n=1e6).smallest_detectable, identify(sure, n=1e6).smallest_detectable
+    seen = np.isfinite(told) & np.isfinite(not_told)
+    assert (told[seen] > 3 * not_told[seen]).all() and (np.isinf(told) | seen).all()  # √(1e6/2,000) = 22, less where priors rule
+
+
+@pytest.mark.parametrize("baseline, message", [("yesterday", "'network' for the network's own"), ({"smoke": {"yes": 3}}, "Marginals.from_counts")])
+def test_a_baseline_that_is_none_is_refused(baseline, message):
+    with pytest.raises(ValueError, match=message): fit_posterior(asia, counts_of(asia, Mixture({}), 500), baseline=baseline)
+    with pytest.raises(ValueError, match="unlike the network"):
+        fit_posterior(asia, counts_of(asia, Mixture({}), 500), baseline=counts_of(alarm, Mixture({}), 500))
+
+
+def test_chains_start_alike_whichever_kernel_worked_the_gram_out():
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((68, 40)) * 1e5
+    kept = steady(values)
+    assert np.array_equal(kept, steady(values * (1 + 1e-15 * rng.standard_normal((68, 40)))))
+    np.testing.assert_allclose(kept, values, atol=1e5 * 8 / 2**23)
+    assert not np.array_equal(kept, steady(values + 1)) and not steady(np.zeros(3)).any()
+    order = rng.permutation(68)
+    assert np.array_equal(kept.T @ kept, kept[order].T @ kept[order])  # exact sums know no order

@@ -102,6 +102,10 @@ class Case:
     level : float
     seed : int
     shared_rows : bool
+    observed : Marginals
+        as counted; `marginals` are these laid onto the network, for methods that know no baseline
+    baseline : Marginals | None
+        the stable period's counts; None: the network's own marginals
     """
 
     net: CausalNetwork
@@ -112,6 +116,8 @@ class Case:
     level: float
     seed: int
     shared_rows: bool
+    observed: Marginals  # as counted; `marginals` are these laid onto the network, for methods that know no baseline
+    baseline: Marginals | None  # the stable period's counts; None: the network's own marginals
 
 
 def by_dimm(case: Case) -> Estimate:
@@ -175,7 +181,8 @@ def by_posterior(case: Case) -> Estimate:
     -------
     Estimate
     """
-    fit = posterior_of(case.net, case.marginals, seed=case.seed, interventions=case.interventions, oracle=case.oracle, shared_rows=case.shared_rows)
+    fit = posterior_of(case.net, case.observed, baseline=case.baseline or "network", seed=case.seed, interventions=case.interventions,
+                       oracle=case.oracle, shared_rows=case.shared_rows)
     shares = pd.concat([fit.mixture.weights.rename("share"), fit.interval(case.level)[["lower", "upper"]], fit.probability.rename("probability"),
                         fit.verdict.rename("verdict"), fit.smallest_detectable.rename("detectable")], axis=1)
     others = [tuple(label_text(label) for label in labels) for labels in fit.confused_with]
@@ -591,8 +598,9 @@ def explain(
     Explanation
     """
     oracle = Oracle.from_network(net, interventions)
-    seen = carried(reading.marginals, before and before.marginals, oracle)
-    case = Case(net, oracle, seen, reading.codes, interventions, level, seed, shared_rows)
+    stable = before and before.marginals
+    seen = carried(reading.marginals, stable, oracle)
+    case = Case(net, oracle, seen, reading.codes, interventions, level, seed, shared_rows, reading.marginals, stable)
     estimate = METHODS[method](case)
     said = [*reading.notes, *(baseline_notes(before.marginals, oracle) if before else ()), *estimate.notes]
     return put_together(case, reading.marginals, before, estimate, metric, method, said)

@@ -20,17 +20,11 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from ..network.axis import Marginals
+from ..network.axis import Marginals, label_text
 from ..network.network import CausalNetwork
-from ..network.oracle import Oracle
-from dimm_nb.posterior.evidence import (
-    ROWS,
-    kept_categories,
-    node_blocks,
-    row_covariance,
-    smoothed,
-    whitener,
-)
+from ..network.oracle import Oracle, as_oracle
+from .evidence import ROWS, kept_categories, node_blocks, noise_of, read_shift, smoothed, whitener
+from .tables import Simulated
 
 # %% ../../nbs/05-posterior/identification.ipynb #typing-imports
 if TYPE_CHECKING:
@@ -268,7 +262,7 @@ def expected_information(
     net: CausalNetwork | None = None, # for the covariance across nodes; None: nodes are taken as unrelated
     seed: int | np.random.Generator = 0, # of the rows simulated for it
 ) -> np.ndarray: # (C, C) G
-    """Information that n rows will have on the shares, where most of the traffic is untouched.
+    """Information that n rows will have on the shares where most of the traffic is untouched; with what the network is not sure of.
 
     Parameters
     ----------
@@ -286,9 +280,12 @@ def expected_information(
         (C, C) G
     """
     keep, rows = kept_categories(oracle), np.full(len(oracle.slices), float(n))
-    p = smoothed(oracle.slices, oracle.base, rows)
-    covariance = node_blocks(oracle.slices, p) if net is None else row_covariance(net, p, net.sample(ROWS, seed))
-    white = whitener(covariance[np.ix_(keep, keep)] / n) @ oracle.effects[keep]
+    if net is None: noise = node_blocks(oracle.slices, smoothed(oracle.slices, oracle.base, rows)) / n
+    else:
+        period = read_shift(net, Oracle.from_network(net, []), Marginals(net.index, oracle.base, rows), [], seed=seed)
+        still = period.still or Simulated(codes := net.sample(ROWS, seed), np.zeros(codes.shape, bool))
+        noise = noise_of(period, oracle.base, still)
+    white = whitener(noise[np.ix_(keep, keep)]) @ oracle.effects[keep]
     return white.T @ white
 
 
@@ -481,7 +478,7 @@ def identify(
     if n is not None and not (isinstance(n, (int, float, np.number)) and 1 <= float(n) < np.inf): raise ValueError(f"n is a number of rows, 1 or more, not {n!r}")
     if not 0 < share <= 1: raise ValueError(f"share is a part of the traffic, above 0 and at most 1, not {share!r}")
     known = oracle if isinstance(oracle, CausalNetwork) else net
-    oracle = Oracle.from_network(oracle) if isinstance(oracle, CausalNetwork) else oracle
+    oracle = as_oracle(oracle)
     axis, directions = oracle.interventions, shares_unseen(oracle)
     status = pd.Series(share_status(oracle, directions.to_numpy()), axis, name="status")
     bounds = None if marginals is None else share_bounds(oracle, marginals)
@@ -529,7 +526,7 @@ def plot_groups(
     for group in found.groups:
         ax.add_patch(plt.Rectangle((start - .5, start - .5), len(group), len(group), fill=False, lw=1.8, ec="black"))
         start += len(group)
-    ax.set_yticks(range(len(members)), [" = ".join(label) if isinstance(label, tuple) else str(label) for label in members], fontsize=8)
+    ax.set_yticks(range(len(members)), [label_text(label) for label in members], fontsize=8)
     ax.set_xticks([])
     ax.figure.colorbar(image, ax=ax, label="r: 1 if only their sum is known", shrink=.7)
     return ax

@@ -6,8 +6,8 @@
 __all__ = ['SHOWN', 'UNEXPLAINED', 'AGREED', 'UNDECIDED', 'EITHER', 'NOTHING', 'COLOURS', 'check_level', 'slab_quantiles',
            'slab_interval', 'medians', 'split_r_hat', 'effective_size', 'Diagnostics', 'diagnose', 'goodness_of_fit',
            'verdicts', 'confusions', 'share_intervals', 'untouched_interval', 'likeliest', 'headline', 'Posterior',
-           'label_text', 'plot_posterior', 'arviz_data', 'check_chains', 'check_oracle', 'cautions_of', 'summarise',
-           'posterior_of', 'fit_posterior']
+           'plot_posterior', 'arviz_data', 'check_chains', 'check_oracle', 'cautions_of', 'summarise', 'posterior_of',
+           'fit_posterior']
 
 # %% ../../nbs/05-posterior/posterior.ipynb #imports
 import html
@@ -23,11 +23,11 @@ from scipy.special import chdtrc
 from threadpoolctl import threadpool_limits
 
 from ..mixture.mixture import Mixture
-from ..network.axis import CountsWarning, DimmWarning, Marginals, MisfitWarning, NotConvergedWarning
+from ..network.axis import CountsWarning, DimmWarning, Marginals, MisfitWarning, NotConvergedWarning, label_text
 from ..network.calls import once_positional, tell
 from ..network.network import CausalNetwork
 from ..network.oracle import Catalogue, Oracle
-from .evidence import Evidence, aligned_marginals, evidence_at, few_rows, gather_evidence
+from .evidence import Baseline, Evidence, evidence_of, few_rows, read_shift
 from .identification import ASKED, SURE, detectable_shares, information_left, look_alikes
 from .sampler import PRIOR, Draws, Prior, choice_sets, make_problem, no_sets, run_chains
 from ..solvers.em import components
@@ -565,21 +565,6 @@ class Posterior:
 COLOURS = {"supported": "#0072B2", "cannot tell": "#E69F00", "not supported": "#8A8A8A"}
 
 
-def label_text(label: object) -> str: # "HR = HIGH", or the intervention's name
-    """An intervention's label as text.
-
-    Parameters
-    ----------
-    label : object
-
-    Returns
-    -------
-    str
-        "HR = HIGH", or the intervention's name
-    """
-    return " = ".join(map(str, label)) if isinstance(label, tuple) else str(label)
-
-
 def plot_posterior(
     fit: "Posterior",
     ax: "Axes | None" = None,
@@ -754,7 +739,7 @@ def summarise(
     named = lambda values, name: pd.Series(values, axis, name=name)
     return Posterior(Mixture(named(medians(draws, probability), "share")), named(probability, "probability"),
                      float(np.median(1 - draws.share.sum(axis=-1))), named(verdict, "verdict"), confused,
-                     named(detectable, "smallest_detectable"), p_value, diagnostics, diagnostics.r_hat.max() < AGREED,
+                     named(detectable, "smallest_detectable"), p_value, diagnostics, bool(diagnostics.r_hat.max() < AGREED),
                      tuple(cautions), prior, evidence, draws)
 
 # %% ../../nbs/05-posterior/posterior.ipynb #posterior-of
@@ -762,6 +747,7 @@ def posterior_of(
     net: CausalNetwork, # of the stable period
     marginals: Marginals, # counts of the later period; any order, aligned by label
     *,
+    baseline: Baseline = None, # the stable period's counts; None: those the network keeps, if it does; "network": its own marginals
     interventions: Catalogue | None = None, # None: every single-node do(X_i = α)
     oracle: Oracle | None = None, # of this network and catalogue, if it is there already
     shared_rows: bool = True, # the same rows were counted at every node; where fewer, some of them
@@ -779,6 +765,8 @@ def posterior_of(
         of the stable period
     marginals : Marginals
         counts of the later period; any order, aligned by label
+    baseline : Baseline, default None
+        the stable period's counts; None: those the network keeps, if it does; "network": its own marginals
     interventions : Catalogue | None, default None
         None: every single-node do(X_i = α)
     oracle : Oracle | None, default None
@@ -801,14 +789,14 @@ def posterior_of(
     rng = np.random.default_rng(seed)
     sets, sizes = choice_sets(oracle.base, oracle.slices, dos) if prior.assumption_1 else no_sets(len(dos))
     with threadpool_limits(limits=1, user_api="blas"):  # sums in the same order, however many cores: a chain remembers the last digit
-        first = gather_evidence(net, oracle, marginals, interventions, shared_rows, rng)
+        period = read_shift(net, oracle, marginals, interventions, shared_rows, baseline, seed=rng)
+        first = evidence_of(period, evidence_of(period).pilot, rng)
         problem = make_problem(first.gram, first.score, sets, sizes)
         short = run_chains(problem, first.pilot, prior, 2, sweeps // 4, warmup // 2, rng).share.mean(axis=(0, 1))
-        evidence = evidence_at(net, oracle, marginals, short, interventions, shared_rows, rng)
+        evidence = evidence_of(period, short, rng)
         problem = make_problem(evidence.gram, evidence.score, sets, sizes)
         draws = run_chains(problem, first.pilot, prior, chains, sweeps, warmup, rng)
-    n = aligned_marginals(net, marginals)[1]
-    return summarise(evidence, draws, prior, oracle.interventions, n.min(), few_rows(net.names, n))
+    return summarise(evidence, draws, prior, oracle.interventions, period.rows.min(), few_rows(net.names, period.n))
 
 # %% ../../nbs/05-posterior/posterior.ipynb #fit-posterior
 @once_positional("seed")
@@ -816,6 +804,7 @@ def fit_posterior(
     net: CausalNetwork, # of the stable period
     marginals: Marginals, # counts of the later period; any order, aligned by label
     *,
+    baseline: Baseline = None, # the stable period's counts; None: those the network keeps, if it does; "network": its own marginals
     interventions: Catalogue | None = None, # None: every single-node do(X_i = α)
     oracle: Oracle | None = None, # of this network and catalogue, if it is there already
     shared_rows: bool = True, # the same rows were counted at every node; where fewer, some of them
@@ -833,6 +822,8 @@ def fit_posterior(
         of the stable period
     marginals : Marginals
         counts of the later period; any order, aligned by label
+    baseline : Baseline, default None
+        the stable period's counts; None: those the network keeps, if it does; "network": its own marginals
     interventions : Catalogue | None, default None
         None: every single-node do(X_i = α)
     oracle : Oracle | None, default None
@@ -850,7 +841,7 @@ def fit_posterior(
     -------
     Posterior
     """
-    fit = posterior_of(net, marginals, interventions=interventions, oracle=oracle, shared_rows=shared_rows,
+    fit = posterior_of(net, marginals, baseline=baseline, interventions=interventions, oracle=oracle, shared_rows=shared_rows,
                        chains=chains, sweeps=sweeps, warmup=warmup, prior=prior, seed=seed)
     for kind, text in fit.cautions: tell(text, kind)
     return fit
