@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from scipy.optimize import linprog, minimize
 
-from dimm_nb.solvers.conic import Program, dual_bound, least_cost, node_norms, objective
+from dimm_nb.solvers.conic import Program, dual_bound, interior_point, least_cost, node_norms, objective
 from dimm_nb.network.axis import Marginals
 from dimm_nb.mixture.mixture import mixture_marginals, random_mixture, sample_mixture
 from dimm_nb.network.network import CausalNetwork, load_network, random_network
-from dimm_nb.solvers.optimum import certify, feasible, relax, round_down, smooth_optimum, worst_node
+from dimm_nb.solvers.optimum import SPURIOUS, candidates, certify, feasible, relax, round_down, smooth_optimum, toward, worst_node
 from dimm_nb.network.oracle import Oracle
 
 seeds = st.integers(0, 10_000)
@@ -220,7 +220,25 @@ def test_a_root_in_its_natural_proportions_is_left_out(seed):
     assert found.objective < 1e-11 and found.x.sum() <= pi.weights.sum() + 1e-9
 
 
+def test_the_way_to_less_stops_where_the_objective_does():
+    coin = Program(np.array([[.5, -.5], [-.5, .5]]), np.array([.1, -.1]), np.array([0]), 0)
+    best, nothing = np.array([.2, 0.]), np.zeros(2)
+    for most in (.01, .05, .1):
+        x = toward(coin, best, nothing, most)
+        assert objective(coin, x) == pytest.approx(most, abs=1e-12) and x == pytest.approx([.2 - most * np.sqrt(2), 0])
+    np.testing.assert_array_equal(toward(coin, best, nothing, 1.), nothing)
+
+
 # small things
+
+
+@given(seeds, st.sampled_from([.01, .1]))
+@few
+def test_what_the_solver_leaves_of_a_zero_is_proposed_as_zero(seed, lam):
+    program, _ = problem(seed, lam)
+    cap = np.ones(program.A.shape[1])
+    *_, (clean, _), (raw, _) = candidates(program, interior_point(program, cap), cap, None)
+    assert ((clean == 0) | (clean == raw)).all() and not ((0 < clean) & (clean < SPURIOUS)).any()
 
 
 @given(seeds)

@@ -17,7 +17,7 @@ from scipy import stats
 
 from dimm_nb.posterior.calibration import DRAWS, coverage_of, rank_in, run_cells, run_sbc, uniformity
 from dimm_nb.posterior.evidence import Evidence, aligned_marginals, drawn_at, few_rows, gather_evidence, kept_categories, noise_of, origin_of, read_shift, steady, node_blocks, pilot_shares, sampling_covariance, smoothed, whitener
-from dimm_nb.posterior.identification import BOUNDS, BY_DATA, SURE, detectable_shares, identify, information_left, look_alikes, null_directions, share_bounds, thresholds
+from dimm_nb.posterior.identification import BOUNDS, BY_DATA, POWER, SURE, detectable_shares, identify, information_left, look_alike_groups, look_alikes, null_directions, share_bounds, thresholds, trade_offs
 from dimm_nb.mixture.mixture import Mixture, mae, mixture_marginals, random_mixture, sample_mixture
 from dimm_nb.network.axis import CountsWarning, DimmWarning, Marginals, MisfitWarning, NotConvergedWarning, label_text
 from dimm_nb.network.network import CausalNetwork, Intervention, load_network, random_network
@@ -289,6 +289,7 @@ def test_arviz_gets_the_draws_and_agrees_on_diagnostics(fit):
     np.testing.assert_allclose(fit.diagnostics.ess[moving], ess[moving], rtol=0.15)
     hat = arviz.rhat(data, var_names="share", method="split")["share"].values
     np.testing.assert_allclose(fit.diagnostics.r_hat[moving], hat[moving], atol=0.01)
+    np.testing.assert_allclose(data.posterior["untouched"].values, 1 - fit.record.share.sum(axis=-1))
 
 
 def test_diagnostics_of_chains_that_do_not_move_or_do_not_meet():
@@ -296,6 +297,15 @@ def test_diagnostics_of_chains_that_do_not_move_or_do_not_meet():
     assert np.allclose(split_r_hat(still), 1, atol=0.02) and (effective_size(still) == 400).all()
     apart = still + np.arange(4)[:, None, None]
     assert np.isinf(split_r_hat(apart)).all()
+
+
+def test_split_r_hat_is_the_formula_of_the_book():
+    "Gelman et al., Bayesian Data Analysis, section 11.4: half chains, R² = (n − 1)/n + B/(n W); the odd draw is left out."
+    chains = np.random.default_rng(0).normal(size=(3, 41, 2)) + np.linspace(0, 2, 41)[:, None] * [0, 1] + np.arange(3)[:, None, None]
+    for c, found in enumerate(split_r_hat(chains)):
+        halves = [chain[part, c] for chain in chains for part in (slice(0, 20), slice(20, 40))]
+        W, B = np.mean([np.var(half, ddof=1) for half in halves]), 20 * np.var([half.mean() for half in halves], ddof=1)
+        assert found == pytest.approx(np.sqrt(19 / 20 + B / W / 20)) and found > 1.2
 
 
 # warnings
@@ -481,6 +491,17 @@ def test_information_left_is_least_squares(seed):
 
 
 # calibration
+
+
+def test_what_trades_off_is_grouped_while_it_does_not_stand_out():
+    "Least squares' covariance is G⁻¹: what is too much of one is too little of the other, at r near 1."
+    design = np.array([[1., 1, 0, 0], [.1, -.1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]) * 30
+    r, error = trade_offs(design.T @ design, np.arange(3))
+    np.testing.assert_allclose(error[:3], np.sqrt(np.linalg.inv(design.T @ design).diagonal()[:3]))
+    assert r[0, 1] == r[1, 0] == pytest.approx(.99 / 1.01) and np.isinf(error[3])
+    np.testing.assert_allclose(r, np.where(r == r[0, 1], r, np.eye(4)), atol=1e-12)
+    least = (np.sqrt(2 * np.log(SURE / (1 - SURE))) + POWER) * error[0]
+    assert look_alike_groups(r, error, .99 * least) == [[0, 1]] and look_alike_groups(r, error, 1.01 * least) == []
 
 
 def test_ranks_are_uniform_when_truth_and_draws_are_alike_and_ties_are_broken():

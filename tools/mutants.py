@@ -295,16 +295,20 @@ def against(mutant: Mutant, measured: dict[str, dict]) -> list[str]:
     return chosen
 
 
-def stages(items: list[str], measured: dict[str, dict]) -> Iterator[list[str]]:
-    "The fast ones of few files first: to read a file of tests takes time too."
-    first, files, total = [], set(), 0.0
+def stages(mutant: Mutant, items: list[str], measured: dict[str, dict]) -> Iterator[list[str]]:
+    "First, for ten seconds, those of the file that is most about the function: to read other files of tests takes time too."
+    function = f"{mutant.module}:{mutant.function}"
+    about: dict[str, list[bool]] = {}
+    for item, entry in measured.items():
+        about.setdefault(item.partition("::")[0], []).append(function in entry["entered"])
+    files = {item.partition("::")[0] for item in items}
+    home = max(sorted(files), key=lambda file: sum(about[file]) / (len(about[file]) + 5), default="")
+    first, total = [], 0.0
     for item in items:
-        files.add(item.partition("::")[0])
-        total += measured[item]["seconds"]
-        if len(files) > 3 or total > 10:
-            break
-        first.append(item)
-    yield from filter(None, (first, items[len(first):]))
+        if item.partition("::")[0] == home and total + measured[item]["seconds"] <= 10:
+            first.append(item)
+            total += measured[item]["seconds"]
+    yield from filter(None, (first, [item for item in items if item not in first]))
 
 
 class Runner:
@@ -332,7 +336,7 @@ class Runner:
             numba = ".numba-mutant"
         write_mutant(self.copy, mutant)
         try:
-            for items in stages(against(mutant, self.measured), self.measured):
+            for items in stages(mutant, against(mutant, self.measured), self.measured):
                 code, by = self.run(items, numba)
                 if code:
                     break
