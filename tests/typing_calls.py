@@ -1,6 +1,59 @@
 """Calls as a user writes them, for `make lint` to check: nothing runs them. One that is wrong carries its error."""
-from dimm_nb import CausalNetwork, fit_em, load_network
+import numpy as np
+import pandas as pd
+
+from dimm_nb import (
+    CausalNetwork,
+    Intervention,
+    Marginals,
+    Mixture,
+    Oracle,
+    attribute,
+    attribute_series,
+    count_categories,
+    fit_em,
+    fit_posterior,
+    identify,
+    load_network,
+    mae,
+    mixture_marginals,
+    read_counts,
+    sample_mixture,
+    solve_dimm,
+    solve_exact,
+)
 
 net: CausalNetwork = load_network("alarm")
+named = CausalNetwork(["a", "b"], [["0", "1"], ["0", "1"]], [[], [0]], [[0.5, 0.5], [[0.9, 0.1], [0.2, 0.8]]])
+placed = CausalNetwork(("a",), (("0", "1"),), ((),), (np.array([0.5, 0.5]),))
 
-fit_em(net, net.sample(100, seed=0))
+oracle = Oracle.from_network(net)
+pairs = Oracle.from_network(net, [{"BP": "LOW"}, Intervention({"BP": "LOW", "CVP": "HIGH"})])
+truth = Mixture({("BP", "LOW"): 0.2})
+again = Mixture(pd.Series([0.2], pd.MultiIndex.from_tuples([("BP", "LOW")])))
+codes, touched = sample_mixture(net, truth, 1_000, seed=0)
+seen = Marginals.from_codes(net, codes)
+mixture_marginals(net, truth)
+mixture_marginals(oracle, truth)
+read_counts("counts.csv")
+count_categories("rows.parquet", net)
+
+exact = solve_exact(net, seen)
+dimm = solve_dimm(oracle, seen, lam=0.1)
+slow = solve_dimm(net, seen, solver="slsqp")
+em = fit_em(net, codes)
+fit = fit_posterior(net, seen, seed=1)
+identify(net)
+mae(truth, dimm.mixture)
+for answer in (exact, dimm, em, fit):
+    answer.mixture, answer.converged, answer.notes, answer.to_frame(), answer.largest(5), answer.summary()
+attribute("alarm", "counts.csv")
+attribute(net, seen, metric="BP=LOW", seed=1)
+attribute("alarm", {"BP": {"LOW": 3, "NORMAL": 4, "HIGH": 5}})
+attribute_series("alarm", {"week 1": "one.csv"})
+
+solve_dimm(net, seen, solver="conik")  # type: ignore[arg-type]
+solve_dimm(net, seen, lam="0.1")  # type: ignore[arg-type]
+fit_posterior(net, seen, chain=3)  # type: ignore[call-arg]
+load_network(3)  # type: ignore[arg-type]
+attribute(net, seen, method="conik")  # type: ignore[arg-type]
