@@ -148,6 +148,17 @@ def test_stale_quick_cells_fail_and_slow_ones_are_listed(project, capsys):
     assert "quick cells are older than the code they show, in 01-first/a: make outputs" in capsys.readouterr().out
 
 
+def test_a_figure_that_got_lost_is_stale(project):
+    write_notebook(project, {"imports": "import matplotlib.pyplot as plt", "draw": "fig, ax = plt.subplots()"})
+    outputs.write_record(project, outputs.current(project))
+    assert stale(project) == ("quick",)
+    write_notebook(
+        project, {"imports": "import matplotlib.pyplot as plt", "draw": "def draw():\n    fig, ax = plt.subplots()"}
+    )
+    outputs.write_record(project, outputs.current(project))
+    assert stale(project) == ()
+
+
 def test_the_record_is_merged_line_by_line(project):
     lines = (project / "nbs" / outputs.RECORD).read_text().splitlines()
     assert all(line for line in lines[::2]) and not any(lines[1::2])

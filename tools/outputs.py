@@ -2,6 +2,7 @@
 import argparse
 import json
 import os
+import re
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -41,12 +42,24 @@ def current(root: Path, package: str = "dimm_nb") -> Fingerprints:
     return {name_of(path, root): uses.fingerprints(path, known) for path in book.paths(root / "nbs")}
 
 
+def lost_figures(path: Path) -> bool:
+    "Whether a quick cell draws a figure and is saved without one: it ran where figures are not shown."
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        if cell["cell_type"] == "code" and not uses.is_slow(cell):
+            drawn = re.search(r"^(\w+, )*\w+ = plt\.(subplots|figure)\(", "".join(cell["source"]), re.M)
+            if drawn and not any("image/png" in output.get("data", {}) for output in cell["outputs"]):
+                return True
+    return False
+
+
 def stale(root: Path, kind: str) -> list[str]:
-    "Notebooks whose cells of this kind, quick or slow, have outputs of other code."
+    "Notebooks whose cells of this kind, quick or slow, have outputs of other code, or lost a figure."
     record = read_record(root)
-    return [
+    other = [
         name for name, found in current(root).items() if kind in found and record.get(name, {}).get(kind) != found[kind]
     ]
+    lost = [name_of(path, root) for path in book.paths(root / "nbs") if kind == "quick" and lost_figures(path)]
+    return sorted({*other, *lost})
 
 
 def check(root: Path = ROOT) -> int:
