@@ -4,7 +4,8 @@ from .experiments.paper import run_alarm
 from .experiments.robustness import experiment
 from .experiments.tuning import choose_lambda
 from .explorer.explorer import explore
-from .learning.learning import Knowledge, learn_network
+from .learning.knowledge import Knowledge
+from .learning.learning import learn_network
 from .learning.shop import simulate_shop
 from .mixture.aggregates import count_categories, count_report
 from .mixture.mixture import (

@@ -5,15 +5,28 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dimm_nb.learning.ecommerce import (
+    CONTESTANTS,
+    PAPER,
+    SHOPPERS,
+    agreement,
+    answers,
+    biggest_shifts,
+    corner,
+    evaluate,
+    read_shoppers,
+    shoppers_file,
+    variation,
+)
+from dimm_nb.learning.knowledge import Knowledge, categorize
+from dimm_nb.learning.learning import edges_of, learn_network
+from dimm_nb.learning.shop import Shop, shop_network, shop_truth
 from dimm_nb.mixture.aggregates import count_categories
-from dimm_nb.learning.ecommerce import METHODS, PAPER, SHOPPERS, agreement, answers, biggest_shifts, corner, evaluate, read_shoppers, shoppers_file, variation
-from dimm_nb.learning.learning import categorize, edges_of, learn_network
-from dimm_nb.network.axis import Marginals
 from dimm_nb.mixture.mixture import Mixture, mixture_marginals, sample_mixture
+from dimm_nb.network.axis import Marginals
 from dimm_nb.network.network import CausalNetwork
 from dimm_nb.network.oracle import Oracle
 from dimm_nb.posterior.posterior import fit_posterior
-from dimm_nb.learning.shop import Shop, shop_network, shop_truth
 
 NAMES = ["Visitor", "Weekday", "Channel", "ReferrerType"]
 
@@ -34,8 +47,10 @@ def test_agreement_by_hand():
     assert found["accuracy"] == 0.75 and found["found"] == 3 and found["right"] == 2 and found["largest"] == 0.3
     assert found["MAE"] == pytest.approx((0.2 + 0.001 + 0.0005 + 0.1) / 4) and found["base weight"] == pytest.approx(0.499)
     assert agreement(a, b, threshold=0.15)["right"] == 1
+    part = agreement(Mixture({"x": 0.5, "w": 0.1}), b)
+    assert part["accuracy"] == 0.75 and part["found"] == 3 and part["right"] == 2 and part["MAE"] == pytest.approx((0.2 + 0.1 + 0.001) / 4)
     with pytest.raises(ValueError, match="over different interventions"):
-        agreement(a, Mixture({"x": 0.1}))
+        agreement(a, Mixture({"x": 0.1, "new": 0.1}))
 
 
 def test_the_paper_s_numbers_are_the_paper_s():
@@ -65,15 +80,15 @@ def test_shifts_are_matched_by_label():
     before = Marginals(net.index, [.5, .5, .9, .1], [10, 10])
     order = [3, 2, 1, 0]
     after = Marginals(net.index[order], [.6, .4, .3, .7], [10, 10])
-    found = biggest_shifts(before, after, 4)
+    found = biggest_shifts(before, after, n=4)
     for label, row in found.iterrows():
         assert row.after == after.p[list(after.index).index(label)] and row.change == pytest.approx(row.after - row.before)
     assert found.change.abs().is_monotonic_decreasing
 
 
 def test_evaluation_holds_every_method_against_the_truth_and_em(small):
-    learned = learn_network(small.stable)
-    table = evaluate(small, {"true": small.network, "learned": learned}, [2_000, 20_000], ("dimm", "posterior", "em"))
+    learned = learn_network(small.stable, Knowledge([["Visitor", "Weekday"], ["Channel"], ["ReferrerType"]]), bootstrap=0)
+    table = evaluate(small, {"true": small.network, "learned": learned}, [2_000, 20_000])
     assert len(table) == 2 * 2 * (3 + 2) and set(table[table.against == "EM"].method) == {"dimm", "posterior"}
     best = table[(table.against == "truth") & (table.rows == 20_000)].set_index(["network", "method"])
     assert (best["right"].loc["true"] == 2).all() and best.loc[("true", "posterior"), "found"] == 2
@@ -82,10 +97,10 @@ def test_evaluation_holds_every_method_against_the_truth_and_em(small):
 
 def test_answers_take_rows_and_known_methods_only(small):
     with pytest.raises(ValueError, match="no method 'guess': choose from dimm, "):
-        answers(small.network, small.deviating, ["guess"])
+        answers(small.network, small.deviating, methods=["guess"])
     with pytest.raises(ValueError, match="no column 'Visitor'"):
-        answers(small.network, small.deviating.drop(columns="Visitor"), ["dimm"])
-    assert set(answers(small.network, small.deviating[:500], list(METHODS)[:2])) == {"dimm", "dimm, λ=0.01"}
+        answers(small.network, small.deviating.drop(columns="Visitor"), methods=["dimm"])
+    assert set(answers(small.network, small.deviating[:500], methods=list(CONTESTANTS)[:2])) == {"dimm", "dimm, λ=0.01"}
 
 
 def test_variation_by_hand_and_by_chance():
@@ -122,7 +137,7 @@ def test_a_real_november(tmp_path):
     visits = read_shoppers(FILE)
     assert len(visits) == 12_330
     calm, names = ~visits.Month.isin(["Nov", "Feb", "Oct"]), list(visits.columns[1:])
-    net = learn_network(visits[calm], SHOPPERS, names, other=True)
+    net = learn_network(visits[calm], SHOPPERS, columns=names, other=True, bootstrap=0)
     assert len(net.names) == 16 and ("PageValues", "Revenue") in edges_of(net) and all(cpt.min() > 0 for cpt in net.cpts)
     november = visits[visits.Month == "Nov"][names]
     november.to_csv(tmp_path / "november.csv", index=False)

@@ -1,11 +1,24 @@
-"""Learning: what is known is respected, tables are what counts say, and what cannot be learned from is refused."""
+"""Learning: what is known is respected, tables are what counts say, and the network keeps what it rests on."""
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from dimm_nb.mixture.aggregates import MISSING, OTHER, count_categories
-from dimm_nb.learning.learning import (Knowledge, categorize, check_knowledge, edges_of, fit_tables, forbidden_edges, learn_network, learn_structure,
-                              read_knowledge, recovery)
+from dimm_nb.learning.knowledge import Knowledge
+from dimm_nb.learning.learning import (
+    bootstrapped_structures,
+    doubt,
+    edges_of,
+    fit_tables,
+    learn_network,
+    learn_structure,
+    recovery,
+    stable_families,
+    with_open_arrows,
+)
+from dimm_nb.mixture.aggregates import count_categories
+from dimm_nb.network.axis import Marginals, NetworkWarning
 from dimm_nb.network.network import CausalNetwork, load_network
 
 COLUMNS = ["Country", "Device", "Browser", "Cart"]
@@ -16,53 +29,6 @@ def chain(n=3000, seed=0):
     copy = [[.9, .1], [.15, .85]]
     net = CausalNetwork(COLUMNS, [["a", "b"]] * 4, [(), (0,), (1,), (2,)], [[.6, .4], copy, copy, copy])
     return net.frame(net.sample(n, seed))
-
-
-# knowledge
-
-
-def write_yaml(tmp_path, text):
-    (tmp_path / "tiers.yaml").write_text(text, encoding="utf-8")
-    return tmp_path / "tiers.yaml"
-
-
-def test_knowledge_from_a_file(tmp_path):
-    found = read_knowledge(write_yaml(tmp_path, "tiers: [[Country, Device], [Cart]]\nrequired: [[Device, Cart]]\ncuts: {age: [18, 65]}\nkeep: {Page: 50}\nmax_parents: 2\n"))
-    assert found == Knowledge([["Country", "Device"], ["Cart"]], [["Device", "Cart"]], (), 2, {"age": [18, 65]}, {"Page": 50})
-    assert read_knowledge(write_yaml(tmp_path, "")) == Knowledge()
-
-
-@pytest.mark.parametrize("text, message", [
-    ("tiers: [a", "is not YAML"), ("tears: []", "found 'tears'"), ("- a", "holds no keys"), ("tiers: [[yes, no]]", "put names such as yes"),
-    ("tiers: [a, b]", "list of lists"), ("tiers: [[a], [a]]", "'a' stands in two tiers"), ("required: [[a]]", "required edges are pairs"),
-    ("max_parents: -1", "max_parents is a whole number"), ("max_parents: two", "max_parents is a whole number"),
-    ("tiers: !!python/object/apply:os.system ['true']", "is not YAML"),
-])
-def test_bad_knowledge_is_refused_with_the_file_s_name(text, message, tmp_path):
-    with pytest.raises(ValueError) as caught:
-        read_knowledge(write_yaml(tmp_path, text))
-    assert message in str(caught.value) and "tiers.yaml" in str(caught.value)
-
-
-@pytest.mark.parametrize("knowledge, message", [
-    (Knowledge([["Country"], ["Browzer"]]), "the tiers name 'Browzer', which is no column of the table; did you mean 'Browser'"),
-    (Knowledge(forbidden=[["Country", "Basket"]]), "the edges name 'Basket'"),
-    (Knowledge(required=[["Cart", "Browser"], ["Browser", "Device"], ["Device", "Cart"]]), "has a cycle, "),
-    (Knowledge(required=[["Cart", "Cart"]]), "has a cycle, "),
-    (Knowledge([["Country"], ["Cart"]], required=[["Cart", "Country"]]), "Cart → Country is required, and forbidden"),
-    (Knowledge(required=[["Cart", "Country"]], forbidden=[["Cart", "Country"]]), "Cart → Country is required, and forbidden"),
-    (Knowledge(required=[["Cart", "Country"], ["Device", "Country"]], max_parents=1), "2 edges into 'Country' are required"),
-])
-def test_knowledge_that_contradicts_itself_or_the_table(knowledge, message):
-    for check in (lambda: check_knowledge(knowledge, COLUMNS), lambda: learn_structure(chain(50), knowledge)):
-        with pytest.raises(ValueError) as caught:
-            check()
-        assert message in str(caught.value)
-
-
-def test_tiers_forbid_the_way_back_only():
-    knowledge = Knowledge([["Country"], ["Device", "Browser"]])
-    assert forbidden_edges(knowledge, COLUMNS) == {("Device", "Country"), ("Browser", "Country")}, "Cart is in no tier, so it is free"
 
 
 # the graph
@@ -98,7 +64,7 @@ def test_a_sample_of_the_rows_is_seeded():
 @pytest.mark.parametrize("smoothing", [0.5, 10])
 def test_tables_are_smoothed_counts(smoothing):
     frame, alpha = chain(200), smoothing
-    net = fit_tables(frame, [("Country", "Device"), ("Browser", "Device")], smoothing)
+    net = fit_tables(frame, [("Country", "Device"), ("Browser", "Device")], smoothing=smoothing)
     at = net.names.index("Device")
     order = [net.names[p] for p in net.parents[at]]
     m = (frame.Device.value_counts()[["a", "b"]].to_numpy() + .5) / (len(frame) + 1)
@@ -121,44 +87,7 @@ def test_edges_that_make_no_network(edges, message):
         fit_tables(chain(50), edges)
 
 
-# columns
-
-
-def test_columns_become_categories():
-    raw = pd.DataFrame({"age": [3, 40, None, 70], "page": ["/", "/", "/x", " "], "paid": [True, False, True, True], "n": [1.0, 2.0, None, 2.0]})
-    tidy = categorize(raw, Knowledge(cuts={"age": [18, 65]}, keep={"page": 1}), other=True)
-    assert list(tidy.age) == ["<18", "18..65", MISSING, ">=65"] and list(tidy.page) == ["/", "/", OTHER, OTHER]
-    assert list(tidy.paid) == ["True", "False", "True", "True"] and list(tidy.n) == ["1", "2", MISSING, "2"]
-    assert all(OTHER in tidy[name].cat.categories for name in tidy)
-
-
-@pytest.mark.parametrize("column, message", [
-    (["x"] * 2000, "has the one value 'x' in every row"), ([None] * 2000, "has the one value '\\(missing\\)'"), (range(2000), "has 2,000 values.*keep: {odd: 50}"),
-])
-def test_columns_that_teach_nothing(column, message):
-    with pytest.raises(ValueError, match=message):
-        categorize(pd.DataFrame({"odd": list(column), "fine": ["a", "b"] * 1000}))
-
-
-def test_columns_are_left_out_by_name(tmp_path):
-    frame = pd.DataFrame({"id": [f"v{k}" for k in range(2000)], "a": ["x", "y"] * 1000})
-    frame.to_parquet(tmp_path / "x.parquet")
-    for table in (frame, tmp_path / "x.parquet"):
-        assert list(categorize(table, Knowledge(leave_out=["id"]))) == ["a"]
-        with pytest.raises(ValueError, match="no column 'ix'"):
-            categorize(table, Knowledge(leave_out=["ix"]))
-
-
-def test_a_long_tail_is_grouped_when_asked():
-    frame = pd.DataFrame({"page": [f"/{k}" for k in range(2000)] + ["/cart"] * 50 + ["/home"] * 40})
-    assert list(categorize(frame, Knowledge(keep={"page": 2})).page.cat.categories) == ["/cart", "/home", OTHER]
-
-
-def test_columns_to_cut_must_be_there():
-    with pytest.raises(ValueError, match="no column 'aeg' to cut or group; did you mean 'age'"):
-        categorize(pd.DataFrame({"age": [1, 2]}), Knowledge(cuts={"aeg": [1]}))
-    with pytest.raises(ValueError, match="no rows"):
-        categorize(pd.DataFrame({"age": []}))
+# from a table to a network
 
 
 def test_a_file_and_its_next_period_fit_together(tmp_path):
@@ -177,7 +106,85 @@ def test_a_file_and_its_next_period_fit_together(tmp_path):
 def test_steps_are_told():
     said = []
     learn_network(chain(200), Knowledge([[name] for name in COLUMNS]), say=said.append)
-    assert len(said) == 3 and "4 features with 200 of 200 rows" in said[1]
+    assert len(said) == 3 + 7 and "4 features with 200 of 200 rows" in said[1] and said[-1].endswith("7 of 7")
+
+
+# what it rests on
+
+
+def test_a_network_keeps_the_stable_period_s_counts():
+    frame = chain(500)
+    net = learn_network(frame, Knowledge([[name] for name in COLUMNS]), bootstrap=2)
+    assert net.stable == Marginals.from_codes(net, net.codes(frame)) and net.smoothing == 10
+    for parents, rows in zip(net.parents, net.rows):
+        by_hand = frame.groupby([net.names[p] for p in parents], observed=False).size().to_numpy() if parents else len(frame)
+        np.testing.assert_array_equal(rows.ravel(), by_hand)
+    for name, parents, family in zip(net.names, net.parents, stable_families(net)):
+        by_hand = frame.groupby([*(net.names[p] for p in parents), name], observed=False).size()
+        np.testing.assert_allclose(family.ravel(), by_hand)
+    assert len(net.others) == 2 and all(other.rows is not None and other.names == net.names for other in net.others)
+
+
+def test_a_given_graph_keeps_counts_and_is_taken_as_known():
+    net = learn_network(chain(300), edges=[("Country", "Device")])
+    assert net.stable.n[0] == 300 and net.reversible == frozenset() and net.others == ()
+    with pytest.raises(ValueError, match="does not know its stable period"):
+        stable_families(load_network("asia"))
+
+
+def test_learning_without_tiers_warns_and_names_what_is_open():
+    with pytest.warns(NetworkWarning, match="learned without tiers: 3 of 3 arrows could as well point the other way \\(Country → Device, ") as said:
+        net = learn_network(chain(), bootstrap=0)
+    assert said[0].filename == __file__ and net.reversible == edges_of(net) and len(net.members(4)) == 4
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for knowledge in (Knowledge([["Country"]]), Knowledge(required=[["Country", "Device"]])):
+            learn_network(chain(), knowledge, bootstrap=0)
+
+
+def test_tiers_and_required_edges_settle_arrows_and_what_follows():
+    frame = chain()
+    assert learn_network(frame, Knowledge([[name] for name in COLUMNS]), bootstrap=0).reversible == frozenset()
+    net = learn_network(frame, Knowledge(required=[["Country", "Device"]]), bootstrap=0)
+    assert net.reversible == frozenset() and doubt(net) == "the data orient all 3 arrows, if the edges are right"
+    net = learn_network(frame, Knowledge([["Country", "Device"], ["Browser", "Cart"]]), bootstrap=0)
+    assert net.reversible == {("Country", "Device")}, "the arrow between the tiers settles Browser → Cart, as nothing collides there"
+    assert with_open_arrows(net, Knowledge(forbidden=[["Device", "Country"]])).reversible == frozenset()
+
+
+def test_bootstrapped_graphs_are_seeded_and_their_tables_rest_on_all_rows():
+    frame = chain(60)
+    graphs = [bootstrapped_structures(frame, Knowledge(), 4, seed=seed) for seed in (0, 0, 1)]
+    assert graphs[0] == graphs[1] != graphs[2] and len(set(map(tuple, graphs[0]))) > 1
+    with pytest.warns(NetworkWarning):
+        net = learn_network(frame, bootstrap=4)
+    assert [sorted(edges_of(other)) for other in net.others] == [sorted(graph) for graph in graphs[0]]
+    assert all(rows.sum() == 60 for other in net.others for rows in other.rows)
+    with pytest.raises(ValueError, match="bootstrap is how many"):
+        learn_network(frame, bootstrap=-1)
+
+
+def test_options_by_position_go_on_for_one_version():
+    frame = chain(200)
+    with pytest.warns(DeprecationWarning, match="learn_network\\(\\): give columns=, smoothing= by keyword"):
+        net = learn_network(frame, Knowledge([["Device"]]), ["Device", "Cart"], 3.0)
+    assert net.names == ("Device", "Cart") and net.smoothing == 3
+    with pytest.warns(DeprecationWarning, match="give smoothing= by keyword"):
+        assert fit_tables(frame, [], 2.0) == fit_tables(frame, [], smoothing=2.0)
+    with pytest.warns(DeprecationWarning, match="give rows=, seed= by keyword"):
+        assert learn_structure(frame, Knowledge(), 100, 1) == learn_structure(frame, rows=100, seed=1)
+
+
+@pytest.mark.parametrize("smoothing", [0, -1, float("nan"), float("inf")])
+def test_smoothing_is_a_number_of_hits(smoothing):
+    with pytest.raises(ValueError, match="smoothing is a number of hits above 0"):
+        fit_tables(chain(50), [], smoothing=smoothing)
+
+
+def test_a_table_too_large_for_memory_is_refused_by_name():
+    frame = pd.DataFrame({name: pd.Categorical.from_codes([0, 1], range(1000)) for name in "abc"})
+    with pytest.raises(ValueError, match="the table of 'c' would have 1,000,000,000 numbers"):
+        fit_tables(frame, [("a", "c"), ("b", "c")])
 
 
 # recovery

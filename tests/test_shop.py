@@ -4,9 +4,20 @@ import pandas as pd
 import pytest
 
 import dimm_nb
+from dimm_nb.learning.shop import (
+    FEATURES,
+    STORY,
+    Feature,
+    feature_cpt,
+    likes,
+    shop_network,
+    shop_truth,
+    simulate_shop,
+    story_events,
+    words,
+)
 from dimm_nb.mixture.mixture import breaks_assumption
 from dimm_nb.network.oracle import Oracle
-from dimm_nb.learning.shop import FEATURES, STORY, Feature, feature_cpt, likes, shop_network, shop_truth, simulate_shop, story_events, words
 
 
 def test_the_network_is_of_the_paper_s_size():
@@ -34,7 +45,7 @@ def test_states_are_named_once(feature):
 
 
 def test_a_seed_is_a_seed():
-    first, again, other = simulate_shop(500, 3), simulate_shop(500, np.random.default_rng(3)), simulate_shop(500, 4)
+    first, again, other = simulate_shop(500, seed=3), simulate_shop(500, seed=np.random.default_rng(3)), simulate_shop(500, seed=4)
     assert first.stable.equals(again.stable) and first.deviating.equals(again.deviating) and not first.stable.equals(other.stable)
     assert list(first.stable.columns) == list(first.network.names) and not first.stable.isna().any(axis=None)
     assert dimm_nb.simulate_shop is simulate_shop
@@ -47,7 +58,7 @@ def test_a_number_of_rows_is_asked_for(rows):
 
 
 def test_one_row_is_enough():
-    assert len(simulate_shop(1, 0).deviating) == 1
+    assert len(simulate_shop(1, seed=0).deviating) == 1
 
 
 def test_a_preference_for_an_unknown_state_is_refused():

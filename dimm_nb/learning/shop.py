@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ..mixture.mixture import Mixture, sample_mixture
+from ..network.calls import once_positional
 from ..network.network import CausalNetwork
 
 # %% ../../nbs/06-learning/shop.ipynb #feature
@@ -378,8 +379,10 @@ class Shop:
         return f"Shop: {len(self.stable):,} stable and {len(self.deviating):,} deviating hits, {self.network}\n{self.truth}"
 
 
+@once_positional("seed")
 def simulate_shop(
     rows: int = 100_000,  # hits in each period
+    *,
     seed: int | np.random.Generator = 0,
 ) -> Shop:
     """A synthetic click-stream with a known truth (sections 4.2 and 5.4); raises ValueError for fewer rows than one.

@@ -27,6 +27,7 @@ from numpy.typing import ArrayLike
 
 from .axis import Graph, Marginals, Parents, check_codes, code_type, label_text
 from .bif import Tables, checked_tables, format_bif, read_document
+from .equivalence import member_networks
 
 # %% ../../nbs/02-network/network.ipynb #typing-imports
 if TYPE_CHECKING:
@@ -190,6 +191,20 @@ class CausalNetwork(Graph):
             codes (m, n_nodes) -> (m,) nats, −inf where impossible
         """
         return log_probability(self, codes)
+
+    def members(self, n: int, seed: int | np.random.Generator = 0) -> tuple["CausalNetwork", ...]:
+        """Up to n networks that the stable period cannot tell apart, itself first: one, if no arrow is open and no other was kept; raises ValueError for n < 1.
+
+        Parameters
+        ----------
+        n : int
+        seed : int | np.random.Generator, default 0
+
+        Returns
+        -------
+        tuple[CausalNetwork, ...]
+        """
+        return member_networks(self, n, seed)
 
     @classmethod
     def from_bif(cls, path: str | Path) -> "CausalNetwork":

@@ -248,7 +248,7 @@ def shop_case(rows: int, seed: int) -> Case:
     -------
     Case
     """
-    shop = dimm_nb.simulate_shop(rows, seed)
+    shop = dimm_nb.simulate_shop(rows, seed=seed)
     return shop.network, shop.truth, dimm_nb.Marginals.from_codes(shop.network, shop.network.codes(shop.deviating)), {"Purchase": "yes"}
 
 
@@ -482,7 +482,7 @@ def networks_verb() -> None:
 @click.option("--out", required=True, **OUT_FILE, help="BIF file for the network.")
 def learn_verb(table: Path, tiers: Path | None, graph: Path | None, out: Path, **options: float | None) -> None:
     "A causal network from the rows of a stable period.\n\nTABLE is a Parquet, CSV or DuckDB file, a row a hit, a column a feature."
-    from dimm_nb.learning.learning import read_knowledge
+    from dimm_nb.learning.knowledge import read_knowledge
     from dimm_nb.learning.tetrad import read_tetrad
 
     if out.resolve() == table.resolve():
