@@ -1,4 +1,4 @@
-"""The junction tree and the oracle against enumeration of every joint state, on hundreds of random networks; and bad input."""
+"""The junction tree and the oracle against enumeration of every joint state, on random networks; and bad input."""
 from itertools import product
 
 import numpy as np
@@ -68,9 +68,14 @@ def test_any_catalogue_equals_enumeration(net, data):
     some = st.lists(st.sampled_from(nodes), min_size=1, max_size=4, unique=True)
     chosen = data.draw(st.lists(some, max_size=8))
     dos = [{j: data.draw(st.integers(0, net.sizes[j] - 1)) for j in js} for js in chosen]
-    catalogue = [Intervention({net.names[j]: net.states[j][k] for j, k in do.items()}, name=f"i{c}") for c, do in enumerate(dos)]
+    catalogue = [
+        Intervention({net.names[j]: net.states[j][k] for j, k in do.items()}, name=f"i{c}") for c, do in enumerate(dos)
+    ]
     oracle = Oracle.from_network(net, catalogue)
-    assert list(oracle.interventions) == [i.name for i in catalogue] and oracle.effects.shape == (len(net.index), len(dos))
+    assert list(oracle.interventions) == [i.name for i in catalogue] and oracle.effects.shape == (
+        len(net.index),
+        len(dos),
+    )
     if dos: np.testing.assert_allclose(oracle.do, enumerate_states(net, dos), atol=1e-12, rtol=0)
     reach = descendants(net.parents, net.order)
     for c, do in enumerate(dos):
@@ -94,7 +99,8 @@ def test_chunks_change_nothing(net, limit):
 @given(networks, st.sampled_from([fill_in, weighted_fill_in]))
 def test_tree_covers_families_and_hangs_together(net, rule):
     tree = junction_tree(net.parents, net.sizes, rule)
-    for j, pa in enumerate(net.parents): assert {*pa, j} <= set(tree.cliques[tree.home[j]]) and j in tree.cliques[tree.seat[j]]
+    for j, pa in enumerate(net.parents):
+        assert {*pa, j} <= set(tree.cliques[tree.home[j]]) and j in tree.cliques[tree.seat[j]]
     for v in range(len(net.names)):
         holders = sum(v in c for c in tree.cliques)
         edges = sum(v in s for near in tree.neighbours for s in near.values()) // 2
@@ -113,7 +119,7 @@ def test_default_equals_the_same_interventions_spelt_out():
 def test_all_pairs_on_asia():
     net = load_network("asia")
     dos = [{i: a, j: b} for i in range(8) for j in range(i) for a in range(2) for b in range(2)]
-    base, out = marginals_under(net, dos)
+    _, out = marginals_under(net, dos)
     np.testing.assert_allclose(out.T, enumerate_states(net, dos), atol=1e-14)
 
 
@@ -130,13 +136,19 @@ def test_nothing_is_kept_between_calls():
     np.testing.assert_allclose(Oracle.from_network(net).do, enumerate_states(net, every_single_do(net)), atol=1e-12)
 
 
-@pytest.mark.parametrize("catalogue, message", [
-    ([{"smok": "no"}], "no node 'smok'"),
-    ([{"smoke": "perhaps"}], "smoke has no state 'perhaps'; its states are yes, no"),
-    ([{"smoke": "no"}, {"smoke": "no"}], "two interventions are named 'smoke=no'"),
-    ({"smoke": "no"}, "must be a list of interventions"),
-    ([Intervention({"smoke": "no"}, name="a"), Intervention({"tub": "no"}, name="a")], "two interventions are named 'a'"),
-])
+@pytest.mark.parametrize(
+    "catalogue, message",
+    [
+        ([{"smok": "no"}], "no node 'smok'"),
+        ([{"smoke": "perhaps"}], "smoke has no state 'perhaps'; its states are yes, no"),
+        ([{"smoke": "no"}, {"smoke": "no"}], "two interventions are named 'smoke=no'"),
+        ({"smoke": "no"}, "must be a list of interventions"),
+        (
+            [Intervention({"smoke": "no"}, name="a"), Intervention({"tub": "no"}, name="a")],
+            "two interventions are named 'a'",
+        ),
+    ],
+)
 def test_bad_catalogues(catalogue, message):
     with pytest.raises(ValueError) as error: Oracle.from_network(load_network("asia"), catalogue)
     assert message in str(error.value)
@@ -158,8 +170,14 @@ def test_intervention_that_sets_nothing():
 
 def test_too_large_says_so_before_any_work(monkeypatch):
     side = 40
-    grid = [tuple(k for k, there in ((side * r + c - 1, c), (side * (r - 1) + c, r)) if there) for r in range(side) for c in range(side)]
-    with pytest.raises(ValueError, match=r"the largest clique has [\d,]+ entries, the limit is 10,000,000\. Its nodes: "):
+    grid = [
+        tuple(k for k, there in ((side * r + c - 1, c), (side * (r - 1) + c, r)) if there)
+        for r in range(side)
+        for c in range(side)
+    ]
+    with pytest.raises(
+        ValueError, match=r"the largest clique has [\d,]+ entries, the limit is 10,000,000\. Its nodes: "
+    ):
         best_tree([str(k) for k in range(side**2)], grid, [2] * side**2)
     monkeypatch.setattr("dimm_nb.network.oracle.propagate", lambda *_: pytest.fail("work was begun"))
     monkeypatch.setattr("dimm_nb.network.oracle.best_tree", lambda *args: best_tree(*args, max_entries=4))
@@ -182,7 +200,12 @@ def test_round_trip(net):
     oracle = Oracle.from_network(net)
     again = Oracle.from_marginals(net.index, net.parents, oracle.base, oracle.do)
     np.testing.assert_array_equal(again.do, oracle.do)
-    assert again.is_default and again.parents == oracle.parents and again.slices == oracle.slices and again.names == oracle.names
+    assert (
+        again.is_default
+        and again.parents == oracle.parents
+        and again.slices == oracle.slices
+        and again.names == oracle.names
+    )
 
 
 def test_labels_not_positions(asia):
@@ -198,7 +221,7 @@ def test_rounding_is_removed_where_the_graph_decides(asia):
 
 
 def test_input_is_copied(asia):
-    net, oracle, graph, base, do = asia
+    net, oracle, graph, *_ = asia
     mine = oracle.do.copy()
     given = Oracle.from_marginals(net.index, graph, oracle.base, mine)
     mine[:] = 0
@@ -219,7 +242,7 @@ def changed(table, entries):
 
 
 def test_bad_axes(asia):
-    net, _, graph, base, do = asia
+    net, _, _, base, do = asia
     assert "twice" in wrong(asia, index=[*net.index, net.index[0]])
     assert "empty" in wrong(asia, index=[])
     assert "'asia' are not side by side" in wrong(asia, index=[net.index[0], *net.index[2:], net.index[1]])
@@ -245,7 +268,9 @@ def test_bad_graphs(asia):
 def test_bad_numbers(asia, value):
     _, _, _, base, do = asia
     assert "base: the probability of ('tub', 'no') is" in wrong(asia, base=changed(base, {("tub", "no"): value}))
-    assert "do(lung=yes): the probability of ('tub', 'no') is" in wrong(asia, do=changed(do, {(("lung", "yes"), ("tub", "no")): value}))
+    assert "do(lung=yes): the probability of ('tub', 'no') is" in wrong(
+        asia, do=changed(do, {(("lung", "yes"), ("tub", "no")): value})
+    )
 
 
 def test_impossible_marginals(asia):

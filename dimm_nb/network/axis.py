@@ -81,7 +81,10 @@ def check_names(
     """
     check_labels(names, "a node")
     if not names or len(states) != len(names):
-        raise ValueError(f"there are {len(names)} nodes and {len(states)} lists of states: give one list a node, and at least one node")
+        raise ValueError(
+            f"there are {len(names)} nodes and {len(states)} lists of states: give one list a node, and at "
+            "least one node"
+        )
     for name, labels in zip(names, states):
         if not labels:
             raise ValueError(f"node {name!r} has no states: give it at least one")
@@ -105,7 +108,9 @@ def check_parents(
         raise ValueError(f"there are {len(names)} nodes and {len(parents)} lists of parents: give one list a node")
     for name, positions in zip(names, parents):
         if wrong := [p for p in positions if not 0 <= p < len(names)]:
-            raise ValueError(f"node {name!r} has parent {wrong[0]}: parents are positions of nodes, from 0 to {len(names) - 1}")
+            raise ValueError(
+                f"node {name!r} has parent {wrong[0]}: parents are positions of nodes, from 0 to {len(names) - 1}"
+            )
         if len(set(positions)) < len(positions):
             raise ValueError(f"node {name!r} has parents {', '.join(names[p] for p in positions)}: name each once")
 
@@ -238,7 +243,9 @@ class Graph:
     def position(self, node: str) -> int: ...
     @overload
     def position(self, node: str, state: str) -> tuple[int, int]: ...
-    def position(self, node: str, state: str | None = None) -> int | tuple[int, int]:  # of the node; of the node and its state
+    def position(
+        self, node: str, state: str | None = None
+    ) -> int | tuple[int, int]:  # of the node; of the node and its state
         """Look a label up; raises ValueError that suggests the nearest one.
 
         Parameters
@@ -344,11 +351,16 @@ def check_codes(
     """
     codes = np.asarray(codes)
     if codes.ndim != 2 or codes.shape[1] != len(net.names) or codes.dtype.kind not in "iu":
-        raise ValueError(f"codes are whole numbers of shape (rows, {len(net.names)}), a column a node; these are {codes.dtype} of shape {codes.shape}")
+        raise ValueError(
+            f"codes are whole numbers of shape (rows, {len(net.names)}), a column a node; these are "
+            f"{codes.dtype} of shape {codes.shape}"
+        )
     for j, (name, k) in enumerate(zip(net.names, net.sizes)):
         if len(codes) and (codes[:, j].min() < 0 or codes[:, j].max() >= k):
             row = int(np.argmax((codes[:, j] < 0) | (codes[:, j] >= k)))
-            raise ValueError(f"codes row {row}, node {name!r} is {codes[row, j]}: its {k} states have positions 0 to {k - 1}")
+            raise ValueError(
+                f"codes row {row}, node {name!r} is {codes[row, j]}: its {k} states have positions 0 to {k - 1}"
+            )
     return codes
 
 # %% ../../nbs/02-network/axis.ipynb #frames
@@ -380,7 +392,10 @@ def frame_codes(
         if (found < 0).any():
             row = int(np.argmax(found < 0))
             label = frame[name].iloc[row]
-            raise ValueError(f"table row {row}, node {name!r} " + ("is empty" if pd.isna(label) else f"is {str(label)!r}{suggestion(label, states)}"))
+            raise ValueError(
+                f"table row {row}, node {name!r} "
+                + ("is empty" if pd.isna(label) else f"is {str(label)!r}{suggestion(label, states)}")
+            )
         codes[:, j] = found
     return codes
 
@@ -403,7 +418,12 @@ def codes_frame(
         a categorical column a node
     """
     codes = check_codes(net, codes)
-    return pd.DataFrame({name: pd.Categorical.from_codes(codes[:, j], list(states)) for j, (name, states) in enumerate(zip(net.names, net.states))})
+    return pd.DataFrame(
+        {
+            name: pd.Categorical.from_codes(codes[:, j], list(states))
+            for j, (name, states) in enumerate(zip(net.names, net.states))
+        }
+    )
 
 
 def code_type(net: Graph) -> type:
@@ -422,7 +442,7 @@ def code_type(net: Graph) -> type:
 # %% ../../nbs/02-network/axis.ipynb #marginals-class
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Marginals:
-    """How often each state of each node occurred: all that an analyst sees. Raises ValueError unless each node has a distribution.
+    """How often each state of each node occurred: all that an analyst sees; raises ValueError for what is none.
 
     Parameters
     ----------
@@ -455,7 +475,10 @@ class Marginals:
     ) -> None:
         axis = index if isinstance(index, pd.Index) else pd.MultiIndex.from_tuples(list(index), names=["node", "state"])
         nodes = axis.get_level_values(0).nunique()
-        for field, values in {"p": np.array(p, dtype=float), "n": np.array(n, dtype=float) if np.ndim(n) else np.full(nodes, n, dtype=float)}.items():
+        for field, values in {
+            "p": np.array(p, dtype=float),
+            "n": np.array(n, dtype=float) if np.ndim(n) else np.full(nodes, n, dtype=float),
+        }.items():
             values.setflags(write=False)
             object.__setattr__(self, field, values)
         object.__setattr__(self, "index", axis)
@@ -471,7 +494,7 @@ class Marginals:
 
     @classmethod
     def from_codes(cls, net: Graph, codes: ArrayLike | pd.DataFrame) -> "Marginals":
-        """Aggregate rows: codes (rows, n_nodes), or a table with a column of states a node; raises ValueError for what is no state.
+        """Aggregate codes (rows, n_nodes), or a table with a column of states a node; raises ValueError.
 
         Parameters
         ----------
@@ -490,7 +513,7 @@ class Marginals:
 
     @classmethod
     def from_counts(cls, net: Graph, counts: "Counts") -> "Marginals":
-        """Aggregates from a table of counts, aligned by label; raises ValueError, warns CountsWarning of unequal totals and of states left out.
+        """Aggregates from counts, aligned by label; raises ValueError, warns CountsWarning of what is left out.
 
         Parameters
         ----------
@@ -508,7 +531,7 @@ class Marginals:
         return cls(net.index, counts / np.repeat(n, net.sizes), n)
 
     def reindex(self, index: pd.MultiIndex) -> "Marginals":
-        """The same on an axis with the same labels in another order; raises ValueError that names a label if there are others.
+        """The same on an axis with the same labels in another order; raises ValueError for other labels.
 
         Parameters
         ----------
@@ -542,7 +565,8 @@ class Marginals:
 
     def __repr__(self) -> str:
         least, most = ("exact" if n == np.inf else f"{n:,.0f}" for n in (self.n.min(), self.n.max()))
-        return f"Marginals: {len(self.n)} nodes, {len(self.p)} categories, rows: {least if least == most else f'{least} to {most}'}"
+        rows = least if least == most else f"{least} to {most}"
+        return f"Marginals: {len(self.n)} nodes, {len(self.p)} categories, rows: {rows}"
 
 # %% ../../nbs/02-network/axis.ipynb #check-distributions
 def check_distributions(
@@ -562,15 +586,23 @@ def check_distributions(
         (n_nodes,)
     """
     if index.nlevels != 2 or index.has_duplicates:
-        raise ValueError("the category axis needs labels of two levels, node and state, each pair once: take `net.index`")
+        raise ValueError(
+            "the category axis needs labels of two levels, node and state, each pair once: take `net.index`"
+        )
     node_of, names = pd.factorize(index.get_level_values(0))
     if p.shape != node_of.shape or n.shape != names.shape:
-        raise ValueError(f"{len(index)} categories of {len(names)} nodes need p and n of these lengths; they have shapes {p.shape} and {n.shape}")
+        raise ValueError(
+            f"{len(index)} categories of {len(names)} nodes need p and n of these lengths; they have shapes "
+            f"{p.shape} and {n.shape}"
+        )
     for (node, state), bad in zip(index[~(p >= -1e-6)], p[~(p >= -1e-6)]):
         raise ValueError(f"node {node!r}, state {state!r}: p is {bad:g}; it must be a number from 0 to 1")
     sums = np.bincount(node_of, p)
     for j in np.flatnonzero(~(np.abs(sums - 1) <= 1e-6)):
-        raise ValueError(f"node {names[j]!r}: its p sum to {sums[j]:.9g}, not to 1; divide them by their sum, or give the missing state")
+        raise ValueError(
+            f"node {names[j]!r}: its p sum to {sums[j]:.9g}, not to 1; divide them by their sum, or give the "
+            "missing state"
+        )
     for j in np.flatnonzero(~(n >= 1)):
         raise ValueError(f"node {names[j]!r}: n is {n[j]:g}; it must be at least 1 row, or inf where p is exact")
 
@@ -596,18 +628,30 @@ def labelled_counts(
     if isinstance(counts, pd.DataFrame):
         for column in ("node", "state", "count"):
             if (times := list(counts.columns).count(column)) != 1:
-                raise ValueError(f"the counts have {times or 'no'} column{'s' * (times > 1)} {column!r}: give one each of node, state, count")
+                raise ValueError(
+                    f"the counts have {times or 'no'} column{'s' * (times > 1)} {column!r}: give one each of "
+                    "node, state, count"
+                )
         counts = counts.set_index(["node", "state"])["count"]
     elif isinstance(counts, Mapping) and all(isinstance(states, (Mapping, pd.Series)) for states in counts.values()):
-        counts = pd.Series({(node, state): n for node, states in counts.items() for state, n in states.items()}, dtype=object)
+        counts = pd.Series(
+            {(node, state): n for node, states in counts.items() for state, n in states.items()}, dtype=object
+        )
     if not isinstance(counts, pd.Series) or (len(counts) and counts.index.nlevels != 2):
-        raise ValueError("counts must be labelled by node and state: give columns node, state, count, or {node: {state: count}}")
+        raise ValueError(
+            "counts must be labelled by node and state: give columns node, state, count, or {node: {state: count}}"
+        )
     if set(counts.index.names) == {"node", "state"}:
         counts = counts.reorder_levels(["node", "state"])
-    index = pd.MultiIndex.from_tuples([(str(node), str(state)) for node, state in counts.index], names=["node", "state"])
+    index = pd.MultiIndex.from_tuples(
+        [(str(node), str(state)) for node, state in counts.index], names=["node", "state"]
+    )
     for (node, state), given in zip(index, counts):
         if isinstance(given, (bool, np.bool_)):
-            raise ValueError(f"node {node!r}, state {state!r}: {given} is no count: add up the rows for which it is so, and give their number")
+            raise ValueError(
+                f"node {node!r}, state {state!r}: {given} is no count: add up the rows for which it is so, and "
+                "give their number"
+            )
     numbers = pd.to_numeric(pd.Series(counts.to_numpy(), index), errors="coerce").astype(float)
     for (node, state), given in zip(index[numbers.isna()], counts[numbers.isna().to_numpy()]):
         raise ValueError(f"node {node!r}, state {state!r}: the count {given!r} is not a number")
@@ -620,7 +664,9 @@ MOST = 2**53  # above this, a float skips whole numbers
 def check_counts(
     net: Graph,  # whose categories they count
     counts: Counts,  # see `labelled_counts`
-) -> tuple[np.ndarray, tuple[str, ...]]:  # (S,) float, whole numbers in the order of the category axis; what is to be said of them
+) -> tuple[
+    np.ndarray, tuple[str, ...]
+]:  # (S,) float, whole numbers in the order of the category axis; what is to be said of them
     """Counts in the network's order; raises ValueError that names the node and state of the first thing wrong.
 
     Parameters
@@ -632,7 +678,7 @@ def check_counts(
 
     Returns
     -------
-    tuple[np.ndarray, tuple[str, ...]]
+    tuple[ np.ndarray, tuple[str, ...] ]
         (S,) float, whole numbers in the order of the category axis; what is to be said of them
     """
     given = labelled_counts(counts)
@@ -657,15 +703,23 @@ def _complete(
     notes = []
     absent = counts.index[counts.isna()]
     if len(absent):
-        notes.append(f"no count for {len(absent)} states, taken as 0: {', '.join(f'{node}={state}' for node, state in absent[:5])}"
-                      + (" …" if len(absent) > 5 else ""))
+        notes.append(
+            f"no count for {len(absent)} states, taken as 0: "
+            f"{', '.join(f'{node}={state}' for node, state in absent[:5])}"
+            + (" …" if len(absent) > 5 else "")
+        )
     out = counts.fillna(0.0).to_numpy()
     totals = np.array([out[s].sum() for s in net.slices])
     for node, total in zip(net.names, totals):
         if total == 0:
-            raise ValueError(f"node {node!r}: all its counts are 0, so nothing is known of it; give counts of at least one row")
+            raise ValueError(
+                f"node {node!r}: all its counts are 0, so nothing is known of it; give counts of at least one row"
+            )
     if np.ptp(totals):
         low, high = totals.argmin(), totals.argmax()
-        notes.append(f"totals differ between nodes, from {totals[low]:,.0f} ({net.names[low]}) to {totals[high]:,.0f} ({net.names[high]}): "
-                      "kept as they are")
+        notes.append(
+            f"totals differ between nodes, from {totals[low]:,.0f} ({net.names[low]}) to {totals[high]:,.0f} "
+            f"({net.names[high]}): "
+            "kept as they are"
+        )
     return out, tuple(notes)

@@ -65,12 +65,14 @@ class Document(NamedTuple):
     Attributes
     ----------
     tables : Tables
-    properties : dict[str, list[str]]
+    properties : dict[ str, list[str] ]
         what stands between `property` and the semicolon, by variable; "": of the network
     """
 
     tables: Tables
-    properties: dict[str, list[str]]  # what stands between `property` and the semicolon, by variable; "": of the network
+    properties: dict[
+        str, list[str]
+    ]  # what stands between `property` and the semicolon, by variable; "": of the network
 
 
 class BIFError(ValueError):
@@ -80,7 +82,9 @@ class BIFError(ValueError):
 BLANK = r"(?>[\s,|]+|//[^\r\n]*|/\*.*?\*/)*+"
 STRING = r'"(?:[^"\\\r\n]|\\.)*"'
 WORD = r'(?:[^\s{}()\[\],;|"/]|/(?![/*]))+'
-TOKEN = re.compile(f"{BLANK}(?:(?P<mark>[{{}}()\\[\\];])|(?P<string>{STRING})|(?P<word>{WORD})|(?P<stray>.)|(?P<end>$))", re.S)
+TOKEN = re.compile(
+    f"{BLANK}(?:(?P<mark>[{{}}()\\[\\];])|(?P<string>{STRING})|(?P<word>{WORD})|(?P<stray>.)|(?P<end>$))", re.S
+)
 
 
 class Token(NamedTuple):
@@ -353,7 +357,9 @@ def read_states(cursor: Cursor, name: str) -> tuple[str, ...]:
     cursor.demand("[")
     size = read_name(cursor, "the number of states")
     if not re.fullmatch("[0-9]{1,9}", size.text) or not 1 <= int(size.text) <= MAX_STATES:
-        cursor.fail(f"{brief(name)} has {brief(size.text)} states: expected a number from 1 to {MAX_STATES:,}", size.start)
+        cursor.fail(
+            f"{brief(name)} has {brief(size.text)} states: expected a number from 1 to {MAX_STATES:,}", size.start
+        )
     cursor.demand("]")
     cursor.demand("{")
     listed = read_names(cursor, "a state", "}", MAX_STATES)
@@ -444,7 +450,9 @@ def read_distributions(cursor: Cursor, count: int, size: int) -> np.ndarray:  # 
     off = np.abs(rows.sum(axis=1) - 1)
     if off.max() >= ROW_ERROR:
         worst = rows[off.argmax()]
-        cursor.fail(f"the probabilities {brief(', '.join(map(repr, worst.tolist())))} sum to {worst.sum():.6g}, not to 1", start)
+        cursor.fail(
+            f"the probabilities {brief(', '.join(map(repr, worst.tolist())))} sum to {worst.sum():.6g}, not to 1", start
+        )
     return rows
 
 
@@ -467,7 +475,9 @@ def row_number(cursor: Cursor, places: Sequence[dict[str, int]]) -> int:
         cursor.fail(f"expected {len(places)} states, one a parent, found {len(listed)}", start)
     for place, token in zip(places, listed):
         if token.text not in place:
-            cursor.fail(f"{brief(token.text)} is no state of this parent: its states are {brief(', '.join(place))}", token.start)
+            cursor.fail(
+                f"{brief(token.text)} is no state of this parent: its states are {brief(', '.join(place))}", token.start
+            )
         row = row * len(place) + place[token.text]
     return row
 
@@ -707,7 +717,11 @@ def read_probability(
         cursor.fail(f"the probabilities of {brief(node.text)} were given before: delete one", node.start)
     cursor.room -= math.prod(len(states[name]) for name in family)
     if cursor.room < 0:
-        cursor.fail(f"with the table of {brief(node.text)} the file has over {MAX_ENTRIES:,} probabilities, more than this reader takes", node.start)
+        cursor.fail(
+            f"with the table of {brief(node.text)} the file has over {MAX_ENTRIES:,} probabilities, more than "
+            "this reader takes",
+            node.start,
+        )
     cursor.demand("{")
     places = [{state: k for k, state in enumerate(states[token.text])} for token in parents]
     table = read_block(cursor, places, len(states[node.text]), properties.setdefault(node.text, []))
@@ -715,7 +729,11 @@ def read_probability(
 
 # %% ../../nbs/02-network/bif.ipynb #parse
 NAMED = rf"(?:{STRING}|{WORD})"
-FOLLOWS = {"network": rf"{BLANK}(?:{NAMED}{BLANK})?\{{", "variable": rf"{BLANK}{NAMED}{BLANK}\{{", "probability": rf"{BLANK}\("}
+FOLLOWS = {
+    "network": rf"{BLANK}(?:{NAMED}{BLANK})?\{{",
+    "variable": rf"{BLANK}{NAMED}{BLANK}\{{",
+    "probability": rf"{BLANK}\(",
+}
 BEGINS = {word: re.compile(pattern, re.S) for word, pattern in FOLLOWS.items()}
 
 
@@ -863,15 +881,20 @@ def decoded(data: bytes, path: str | os.PathLike[str]) -> str:
         except UnicodeDecodeError:
             text = "\0"
         if not re.fullmatch(r"[^\x00-\x08\x0e-\x1f\x7f]*", text):
-            raise BIFError(f"{path} is not UTF-8 text (byte {error.start}): is it a BIF file? If so, save it as UTF-8") from error
-        tell(f"{path} is not UTF-8 (byte {error.start}): read as Windows-1252, of western Europe; save it as UTF-8", NetworkWarning)
+            raise BIFError(
+                f"{path} is not UTF-8 text (byte {error.start}): is it a BIF file? If so, save it as UTF-8"
+            ) from error
+        tell(
+            f"{path} is not UTF-8 (byte {error.start}): read as Windows-1252, of western Europe; save it as UTF-8",
+            NetworkWarning,
+        )
         return text
 
 
 def read_document(
     path: str | os.PathLike[str],  # a BIF file, plain or gzipped
 ) -> Document:
-    """Read a BIF file, with its properties; raises BIFError with file, line and column, or OSError if it cannot be opened.
+    """Read a BIF file, with its properties; raises BIFError with file, line and column, or OSError.
 
     Parameters
     ----------
@@ -942,7 +965,9 @@ def property_line(text: str) -> str:
     str
     """
     if not text.strip() or not PROPERTY.fullmatch(text) or re.search(r"[\r\n]", text):
-        raise ValueError(f"{brief(text)} cannot be a property: write one line, without braces, and semicolons only in quotes")
+        raise ValueError(
+            f"{brief(text)} cannot be a property: write one line, without braces, and semicolons only in quotes"
+        )
     return f"  property {text.strip()};\n"
 
 
@@ -951,7 +976,7 @@ def format_bif(
     name: str = "unknown",  # the network's
     properties: Mapping[str, Sequence[str]] | None = None,  # by variable; "": of the network
 ) -> str:
-    """The text of a BIF file: `parse_document` makes the same of it, to the last bit; raises ValueError for a property it could not read.
+    """The text of a BIF file, read again to the last bit; raises ValueError for a property that could not be.
 
     Parameters
     ----------
@@ -968,7 +993,10 @@ def format_bif(
     said = {node: "".join(map(property_line, kept)) for node, kept in (properties or {}).items()}
     lines = [f"network {quoted(name)} {{\n{said.get('', '')}}}"]
     for node, states in zip(tables.names, tables.states):
-        lines.append(f"variable {quoted(node)} {{\n  type discrete [ {len(states)} ] {{ {', '.join(map(quoted, states))} }};\n{said.get(node, '')}}}")
+        lines.append(
+            f"variable {quoted(node)} "
+            f"{{\n  type discrete [ {len(states)} ] {{ {', '.join(map(quoted, states))} }};\n{said.get(node, '')}}}"
+        )
     for node, parents, cpt in zip(tables.names, tables.parents, tables.cpts):
         given = " | " + ", ".join(quoted(tables.names[p]) for p in parents) if parents else ""
         lines.append(f"probability ( {quoted(node)}{given} ) {{")
@@ -1017,16 +1045,22 @@ def checked_cpt(
     try:
         table = np.array(cpt, dtype=float) + 0.0  # −0 becomes 0
     except (TypeError, ValueError):
-        raise ValueError(f"the CPT of {family[-1][0]!r} is no array of numbers: expected one of shape {shape}") from None
+        raise ValueError(
+            f"the CPT of {family[-1][0]!r} is no array of numbers: expected one of shape {shape}"
+        ) from None
     if table.shape != shape:
-        raise ValueError(f"the CPT of {family[-1][0]!r} has shape {table.shape}: its parents and its own states ask for {shape}")
+        raise ValueError(
+            f"the CPT of {family[-1][0]!r} has shape {table.shape}: its parents and its own states ask for {shape}"
+        )
     total = table.sum(axis=-1)
     off = np.abs(total - 1)
     bad = ~np.isfinite(table).all(axis=-1) | (table < 0).any(axis=-1) | ~(off < ROW_ERROR)
     if bad.any():
         at = tuple(map(int, np.unravel_index(int(bad.argmax()), bad.shape)))
-        raise ValueError(f"{cpt_label(family, at)} is no distribution: {np.array2string(table[at], precision=6, threshold=8)} "
-                         f"should be numbers from 0 to 1 that sum to 1 (within {ROW_ERROR:g})")
+        raise ValueError(
+            f"{cpt_label(family, at)} is no distribution: {np.array2string(table[at], precision=6, threshold=8)} "
+            f"should be numbers from 0 to 1 that sum to 1 (within {ROW_ERROR:g})"
+        )
     table /= np.where(off > 1e-12, total, 1)[..., None]
     table.setflags(write=False)
     return table, off
@@ -1062,7 +1096,9 @@ def checked_tables(
     try:
         graph = tuple(tuple(operator.index(p) for p in positions) for positions in parents)
     except TypeError:
-        raise ValueError(f"parents are lists of positions of nodes, whole numbers from 0 to {len(names) - 1}; found {parents!r}") from None
+        raise ValueError(
+            f"parents are lists of positions of nodes, whole numbers from 0 to {len(names) - 1}; found {parents!r}"
+        ) from None
     check_parents(nodes, graph)
     topological_order(nodes, graph)
     if len(cpts) != len(nodes):
@@ -1084,6 +1120,8 @@ def warn_rounded(families: Sequence[Sequence[tuple[str, Sequence[str]]]], off: S
     worst = max(range(len(off)), key=lambda j: off[j].max())
     if off[worst].max() > 1e-9:
         rows, nodes = sum(int((o > 1e-9).sum()) for o in off), sum(bool((o > 1e-9).any()) for o in off)
-        label = cpt_label(families[worst], tuple(map(int, np.unravel_index(int(off[worst].argmax()), off[worst].shape))))
+        label = cpt_label(
+            families[worst], tuple(map(int, np.unravel_index(int(off[worst].argmax()), off[worst].shape)))
+        )
         tell(f"CPT rows that do not quite sum to 1 were scaled, {rows} of them at {nodes} of {len(off)} nodes: "
              f"{label} was off most, by {off[worst].max():.1g}", NetworkWarning)

@@ -11,7 +11,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar, get_args
+from typing import Any, ParamSpec, TypeVar, get_args
 
 # %% ../../nbs/02-network/calls.ipynb #once-positional
 Args = ParamSpec("Args")
@@ -20,8 +20,8 @@ Answer = TypeVar("Answer")
 
 def once_positional(
     *options: str, # keyword-only parameters that 0.1 took by position, in that order, after the data
-) -> Callable[[Callable[Args, Answer]], Callable[Args, Answer]]: # a decorator that leaves the signature as it is
-    """Take options by position for one more version, with a DeprecationWarning; raises TypeError for more arguments than 0.1 had.
+) -> Callable[[Callable[Args, Answer]], Callable[Args, Answer]]:  # a decorator that leaves the signature as it is
+    """Take options by position once more, with a DeprecationWarning; raises TypeError for more than 0.1 had.
 
     Parameters
     ----------
@@ -39,11 +39,21 @@ def once_positional(
         @wraps(function)
         def call(*args: Args.args, **kwargs: Args.kwargs) -> Answer:
             if len(args) <= data: return function(*args, **kwargs)
-            old = dict(zip(options, args[data:]))
-            if len(args) > data + len(options): raise TypeError(f"{function.__name__}() takes at most {data + len(options)} arguments by position, not {len(args)}")
-            if twice := old.keys() & kwargs.keys(): raise TypeError(f"{function.__name__}() got {min(twice)!r} twice: by position and by keyword")
-            tell(f"{function.__name__}(): give {', '.join(f'{name}=' for name in old)} by keyword; by position they go away in the next version", DeprecationWarning)
-            return function(*args[:data], **kwargs | old)
+            old: dict[str, Any] = dict(zip(options, args[data:]))
+            given: Any = args[:data]
+            named: Any = kwargs | old
+            if len(args) > data + len(options):
+                raise TypeError(
+                    f"{function.__name__}() takes at most {data + len(options)} arguments by position, not {len(args)}"
+                )
+            if twice := old.keys() & kwargs.keys():
+                raise TypeError(f"{function.__name__}() got {min(twice)!r} twice: by position and by keyword")
+            tell(
+                f"{function.__name__}(): give {', '.join(f'{name}=' for name in old)} by keyword; by position "
+                "they go away in the next version",
+                DeprecationWarning,
+            )
+            return function(*given, **named)
 
         return call
 
@@ -67,7 +77,8 @@ def tell(
         one of the package's own, or DeprecationWarning
     """
     level, frame = 2, sys._getframe(1)
-    while frame.f_back and str(frame.f_globals.get("__name__")).partition(".")[0] == PACKAGE: level, frame = level + 1, frame.f_back
+    while frame.f_back and str(frame.f_globals.get("__name__")).partition(".")[0] == PACKAGE:
+        level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)
 
 # %% ../../nbs/02-network/calls.ipynb #checked-choice
@@ -88,4 +99,5 @@ def checked_choice(
         a Literal of texts
     """
     known = get_args(choices)
-    if given not in known: raise ValueError(f"{option} must be {', '.join(map(repr, known[:-1]))} or {known[-1]!r}, not {given!r}")
+    if given not in known:
+        raise ValueError(f"{option} must be {', '.join(map(repr, known[:-1]))} or {known[-1]!r}, not {given!r}")

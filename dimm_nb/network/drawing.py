@@ -8,7 +8,7 @@ __all__ = ['BEND', 'LETTER', 'MARGIN', 'MOST_LETTERS', 'BOX', 'FORCED', 'CUT', '
 
 # %% ../../nbs/02-network/drawing.ipynb #imports
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -124,8 +124,11 @@ def sorted_layers(layers: list[list], joined: dict, downwards: bool) -> list[lis
     layers, step = [list(points) for points in layers], -1 if downwards else 1
     for level in range(1, len(layers)) if downwards else range(len(layers) - 2, -1, -1):
         beside = {point: k for k, point in enumerate(layers[level + step])}
-        place = {p: np.mean([beside[q] for q in joined.get(p, ()) if q in beside] or [k]) for k, p in enumerate(layers[level])}
-        layers[level].sort(key=place.get)
+        place = {
+            p: np.mean([beside[q] for q in joined.get(p, ()) if q in beside] or [k])
+            for k, p in enumerate(layers[level])
+        }
+        layers[level].sort(key=place.__getitem__)
     return layers
 
 
@@ -233,9 +236,11 @@ def draw_arrow(ax: "Axes", points: list[tuple[float, float]], dashed: bool) -> N
     slope = np.gradient(way, axis=0) / 3
     slope[[0, -1]] = 0, -0.45
     curve = np.stack([way[:-1] + slope[:-1], way[1:] - slope[1:], way[1:]], axis=1).reshape(-1, 2)
-    style = dict(color=CUT, linestyle=(0, (3, 2)), lw=1.5) if dashed else dict(color=ARROW, lw=0.9)
+    style: dict[str, Any] = dict(color=CUT, linestyle=(0, (3, 2)), lw=1.5) if dashed else dict(color=ARROW, lw=0.9)
     path = Path(np.vstack([way[:1], curve]), [Path.MOVETO] + [Path.CURVE4] * len(curve))
-    ax.add_patch(FancyArrowPatch(path=path, arrowstyle="-|>", mutation_scale=8, shrinkA=0, shrinkB=0, zorder=1, **style))
+    ax.add_patch(
+        FancyArrowPatch(path=path, arrowstyle="-|>", mutation_scale=8, shrinkA=0, shrinkB=0, zorder=1, **style)
+    )
 
 # %% ../../nbs/02-network/drawing.ipynb #draw-network
 def draw_network(
@@ -260,21 +265,25 @@ def draw_network(
     """
     import matplotlib.pyplot as plt
 
-    forced = dict(getattr(interventions, "do", interventions) or {})
+    given = {} if interventions is None else interventions
+    forced = given.do if isinstance(given, Intervention) else given
     net.do(forced)  # raises for what the network does not know
-    label = {j: shortened(name) + (f"\n= {shortened(forced[name])}" if name in forced else "") for j, name in enumerate(net.names)}
+    label = {
+        j: shortened(name) + (f"\n= {shortened(forced[name])}" if name in forced else "")
+        for j, name in enumerate(net.names)
+    }
     half = {j: MARGIN + LETTER * max(map(len, text.split("\n"))) for j, text in label.items()}
     arrows, layers = layered(net)
     place = places(arrows, ordered(arrows, layers), half)
     left, right = min(place[j][0] - half[j] for j in half), max(place[j][0] + half[j] for j in half)
     if ax is None:
         _, ax = plt.subplots(figsize=(max(3, right - left + 0.3), max(1.5, 0.8 * len(layers))), layout="constrained")
-    for (p, j), points in arrows.items():
+    for (_, j), points in arrows.items():
         draw_arrow(ax, [place[q] for q in points], dashed=net.names[j] in forced)
     for j, text in label.items():
         fill, weight = (FORCED, "bold") if net.names[j] in forced else (BOX, "normal")
-        ax.text(*place[j], text, ha="center", va="center", fontsize=7, zorder=2, weight=weight, parse_math=False,
-                bbox=dict(boxstyle="round,pad=0.35", fc=fill, ec=ARROW, lw=0.8))
+        ax.text(place[j][0], place[j][1], text, ha="center", va="center", fontsize=7, zorder=2, weight=weight,
+                parse_math=False, bbox=dict(boxstyle="round,pad=0.35", fc=fill, ec=ARROW, lw=0.8))
     ax.set(xlim=(left - 0.15, right + 0.15), ylim=(0.4 - len(layers), 0.4))
     ax.axis("off")
     return ax

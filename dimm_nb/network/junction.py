@@ -14,8 +14,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import attrgetter
+from typing import TYPE_CHECKING
+
 import numpy as np
+
 from .network import CausalNetwork
+
+# %% ../../nbs/02-network/junction.ipynb #typing-imports
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # %% ../../nbs/02-network/junction.ipynb #members
 def members(
@@ -204,7 +211,8 @@ class JunctionTree:
         return max(range(len(self.cliques)), key=self.entries)
 
     def __repr__(self) -> str:
-        return f"JunctionTree({len(self.sizes)} nodes, {len(self.cliques)} cliques, the largest {self.entries(self.largest):,} entries)"
+        largest = f"{self.entries(self.largest):,}"
+        return f"JunctionTree({len(self.sizes)} nodes, {len(self.cliques)} cliques, the largest {largest} entries)"
 
 # %% ../../nbs/02-network/junction.ipynb #join-cliques
 def join_cliques(
@@ -223,7 +231,9 @@ def join_cliques(
         cliques as bit sets, each one's parent (-1: root), each node's own clique
     """
     turn = {v: k for k, (v, _) in enumerate(order)}
-    masks, above, own = [], [], [0] * len(order)
+    masks: list[int] = []
+    above: list[int] = []
+    own = [0] * len(order)
     for v, near in reversed(order):
         parent = own[min(members(near), key=turn.__getitem__)] if near else -1
         if near and masks[parent] == near:  # v fits into that clique: not a new one
@@ -261,7 +271,7 @@ def junction_tree(
     masks, above, own = join_cliques(order)
     turn = {v: k for k, (v, _) in enumerate(order)}
     edges = [(c, p) for c, p in enumerate(above) if p >= 0]
-    neighbours = tuple({} for _ in masks)
+    neighbours: tuple[dict[int, tuple[int, ...]], ...] = tuple({} for _ in masks)
     for c, p in edges: neighbours[c][p] = neighbours[p][c] = tuple(members(masks[c] & masks[p]))
     cliques = tuple(tuple(members(m)) for m in masks)
     seat = [0] * len(order)
@@ -286,8 +296,8 @@ def tree_layout(
     np.ndarray
         (n_cliques, 2): depth, and height
     """
-    children = {p: [] for p in range(len(tree.cliques))}
-    parent = {c: p for c, p in tree.schedule[:len(tree.schedule) // 2]}
+    children: dict[int, list[int]] = {p: [] for p in range(len(tree.cliques))}
+    parent = dict(tree.schedule[:len(tree.schedule) // 2])
     for c, p in parent.items(): children[p].append(c)
     where = np.zeros((len(tree.cliques), 2))
     for c in range(len(tree.cliques)): where[c, 0] = where[parent[c], 0] + 1 if c in parent else 0
@@ -308,8 +318,8 @@ def draw_tree(
     labels: Sequence[str], # one a clique
     sent: Sequence[tuple[int, int]] = (), # directed edges to draw as arrows
     home: int | None = None, # a clique to highlight
-    ax=None, # matplotlib axes; None: new ones
-):  # -> the axes
+    ax: "Axes | None" = None, # None: new ones
+) -> "Axes":
     """Draw the cliques; messages in `sent` are blue arrows, all other edges grey.
 
     Parameters
@@ -321,8 +331,12 @@ def draw_tree(
         directed edges to draw as arrows
     home : int | None, default None
         a clique to highlight
-    ax : default None
-        matplotlib axes; None: new ones
+    ax : Axes | None, default None
+        None: new ones
+
+    Returns
+    -------
+    Axes
     """
     import matplotlib.pyplot as plt  # only when something is drawn
     if ax is None: _, ax = plt.subplots(figsize=(9, 3.5), layout="constrained")
@@ -330,10 +344,21 @@ def draw_tree(
     for c, d in tree.schedule[:len(tree.schedule) // 2]: ax.plot(*where[[c, d]].T, color="0.75", lw=1.5, zorder=1)
     for c, d in sent:
         tail, head = (where[c] + f * (where[d] - where[c]) for f in (0.3, 0.7))  # clear of the boxes
-        ax.annotate("", head, tail, arrowprops=dict(arrowstyle="-|>", color="#0072B2", lw=2, shrinkA=0, shrinkB=0), zorder=2)
+        ax.annotate(
+            "", head, tail, arrowprops=dict(arrowstyle="-|>", color="#0072B2", lw=2, shrinkA=0, shrinkB=0), zorder=2
+        )
     for c, text in enumerate(labels):
         colour = "#E69F00" if c == home else "white"
-        ax.text(*where[c], text, ha="center", va="center", fontsize=9, bbox=dict(boxstyle="round,pad=0.35", fc=colour, ec="0.3"), zorder=3)
+        ax.text(
+            where[c, 0],
+            where[c, 1],
+            text,
+            ha="center",
+            va="center",
+            fontsize=9,
+            bbox=dict(boxstyle="round,pad=0.35", fc=colour, ec="0.3"),
+            zorder=3,
+        )
     ax.set(xlim=(-0.5, where[:, 0].max() + 0.5), ylim=(where[:, 1].min() - 0.6, where[:, 1].max() + 0.6))
     ax.axis("off")
     return ax
@@ -371,9 +396,12 @@ def best_tree(
         tree = min(tree, other, key=lambda t: t.entries(t.largest))
     size, clique = tree.entries(tree.largest), tree.cliques[tree.largest]
     if size > max_entries:
-        raise ValueError(f"too large for exact inference: the largest clique has {size:,} entries, the limit is {max_entries:,}. "
-                         f"Its nodes: {', '.join(names[v] for v in clique)}. "
-                         "Merge states or drop parents among them, or estimate the marginals by sampling and use `Oracle.from_marginals`.")
+        raise ValueError(
+            f"too large for exact inference: the largest clique has {size:,} entries, the limit is {max_entries:,}. "
+            f"Its nodes: {', '.join(names[v] for v in clique)}. "
+            "Merge states or drop parents among them, or estimate the marginals by sampling and use "
+            "`Oracle.from_marginals`."
+        )
     return tree
 
 # %% ../../nbs/02-network/junction.ipynb #spread
@@ -444,7 +472,7 @@ def informative(
     dict[tuple[int, int], frozenset[int]]
         directed edge -> separator nodes whose CPT lies behind it
     """
-    about = {}
+    about: dict[tuple[int, int], frozenset[int]] = {}
     homed = [frozenset(j for j, h in enumerate(tree.home) if h == c) for c in range(len(tree.cliques))]
     for c, d in tree.schedule:
         behind = homed[c].union(*(about[e, c] for e in tree.neighbours[c] if e != d))

@@ -13,11 +13,14 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from itertools import groupby
+
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
+
 from .junction import JunctionTree, Key, best_tree, calibrate, node_marginals, summed
 from .network import CausalNetwork, Intervention
 
@@ -68,12 +71,13 @@ def live_messages(
     """
     seated = [[j for j, s in enumerate(tree.seat) if s == c] for c in range(len(tree.cliques))]
     read_at = [reach[:, js].any(axis=1) for js in seated]
-    wanted, live = {}, {}
+    wanted: dict[tuple[int, int], np.ndarray] = {}
+    live: dict[tuple[int, int], np.ndarray] = {}
     for c, d in reversed(tree.schedule):
-        wanted[c, d] = reduce(np.logical_or, (wanted[d, e] for e in tree.neighbours[d] if e != c), read_at[d])
+        wanted[c, d] = np.logical_or.reduce([read_at[d], *(wanted[d, e] for e in tree.neighbours[d] if e != c)])
     home = np.array(tree.home)[node]
     for c, d in tree.schedule:
-        behind = reduce(np.logical_or, (live[e, c] for e in tree.neighbours[c] if e != d), home == c)
+        behind = np.logical_or.reduce([home == c, *(live[e, c] for e in tree.neighbours[c] if e != d)])
         live[c, d] = behind & wanted[c, d]
     return live
 
@@ -156,7 +160,9 @@ def carry_table(
     table = summed(tree, clique, [t for key, t in factors.items() if key not in (source, skip)], union)
     shared, ours, theirs = split_scopes(scope, target)
     size = lambda nodes: math.prod(tree.sizes[v] for v in nodes)
-    return table.transpose([union.index(v) for v in shared + ours + theirs]).reshape(size(shared), size(ours), size(theirs))
+    return table.transpose([union.index(v) for v in shared + ours + theirs]).reshape(
+        size(shared), size(ours), size(theirs)
+    )
 
 # %% ../../nbs/02-network/oracle.ipynb #carry
 def carry(
@@ -187,7 +193,9 @@ def carry(
     """
     shared, ours, theirs = split_scopes(scope, target)
     batch = message.shape[-1]
-    stacked = message.transpose([scope.index(v) for v in shared + theirs] + [len(scope)]).reshape(table.shape[0], table.shape[2], batch)
+    stacked = message.transpose([scope.index(v) for v in shared + theirs] + [len(scope)]).reshape(
+        table.shape[0], table.shape[2], batch
+    )
     out = (table @ stacked).reshape(*(tree.sizes[v] for v in shared + ours), batch)
     return out.transpose([(shared + ours).index(v) for v in target] + [len(target)])
 
@@ -438,11 +446,11 @@ def marginals_under(
         *first, last = sorted(do.items(), key=lambda item: (-uses[item], item))
         groups.setdefault(tuple(first), []).append((row, *last))
     out = np.empty((len(net.index), len(dos)))
-    for first, members in groups.items():
-        cut = net.do({net.names[i]: net.states[i][k] for i, k in first}) if first else net
+    for shared, members in groups.items():
+        cut = net.do({net.names[i]: net.states[i][k] for i, k in shared}) if shared else net
         rows, node, state = np.array(members, dtype=np.intp).reshape(-1, 3).T
         marginals, columns = propagate(tree, cut, node, state)
-        if not first: base = marginals
+        if not shared: base = marginals
         if len(rows) == len(dos): out = columns
         else: out[:, rows] = columns
     return base, exact_where_known(net.parents, net.slices, base, out, dos)
@@ -453,8 +461,8 @@ Catalogue = Iterable[Intervention | Mapping[str, str]]
 def read_catalogue(
     net: CausalNetwork,
     interventions: Catalogue | None, # None: every single-node do(X_i = α), in category order
-) -> tuple[list[dict[int, int]], pd.Index]: # positions of nodes and states, and the interventions' axis
-    """Look up a catalogue's labels; raises ValueError for an unknown node or state, an empty intervention or a name used twice.
+) -> tuple[list[dict[int, int]], pd.Index]:  # positions of nodes and states, and the interventions' axis
+    """Look up a catalogue's labels; raises ValueError for unknown ones, empty interventions, names used twice.
 
     Parameters
     ----------
@@ -468,9 +476,13 @@ def read_catalogue(
         positions of nodes and states, and the interventions' axis
     """
     if not isinstance(net, CausalNetwork):
-        raise ValueError(f"a network is a CausalNetwork, not {type(net).__name__}: build one, as in load_network({net if isinstance(net, str) else 'alarm'!r}), "
-                         "CausalNetwork.from_bif(path) or CausalNetwork.from_pgmpy(model)")
-    if interventions is None: return [{j: k} for j, states in enumerate(net.states) for k in range(len(states))], net.index
+        raise ValueError(
+            f"a network is a CausalNetwork, not {type(net).__name__}: build one, as in "
+            f"load_network({net if isinstance(net, str) else 'alarm'!r}), "
+            "CausalNetwork.from_bif(path) or CausalNetwork.from_pgmpy(model)"
+        )
+    if interventions is None:
+        return [{j: k} for j, states in enumerate(net.states) for k in range(len(states))], net.index
     if isinstance(interventions, (str, Mapping, Intervention)):
         raise ValueError(f"the catalogue must be a list of interventions, not {interventions!r}: put it in brackets")
     catalogue = [i if isinstance(i, Intervention) else Intervention(i) for i in interventions]
@@ -478,17 +490,22 @@ def read_catalogue(
     for i in catalogue:
         if not i.do: raise ValueError(f"intervention {i.name!r} sets no node: give at least one node and its state")
         for node, state in i.do.items():
-            if node not in net.names: raise ValueError(f"intervention {i.name!r}: no node {node!r}; the nodes are {', '.join(net.names)}")
+            if node not in net.names:
+                raise ValueError(f"intervention {i.name!r}: no node {node!r}; the nodes are {', '.join(net.names)}")
             states = net.states[net.names.index(node)]
-            if state not in states: raise ValueError(f"intervention {i.name!r}: {node} has no state {state!r}; its states are {', '.join(states)}")
+            if state not in states:
+                raise ValueError(
+                    f"intervention {i.name!r}: {node} has no state {state!r}; its states are {', '.join(states)}"
+                )
         dos.append({net.names.index(n): net.states[net.names.index(n)].index(s) for n, s in i.do.items()})
     axis = pd.Index([i.name for i in catalogue], name="intervention", dtype=object)
-    if axis.has_duplicates: raise ValueError(f"two interventions are named {axis[axis.duplicated()][0]!r}: give each its own name")
+    if axis.has_duplicates:
+        raise ValueError(f"two interventions are named {axis[axis.duplicated()][0]!r}: give each its own name")
     return dos, axis
 
 # %% ../../nbs/02-network/oracle.ipynb #aligned
 def aligned(
-    values: np.ndarray | pd.Series | pd.DataFrame, # one or two axes, each the category axis
+    values: ArrayLike | pd.Series | pd.DataFrame, # one or two axes, each the category axis
     index: pd.MultiIndex, # (S,) the axis to bring them to
     what: str, # what to call them in an error
     ndim: int, # 1: a vector of marginals, 2: a row of them for each intervention
@@ -497,7 +514,7 @@ def aligned(
 
     Parameters
     ----------
-    values : np.ndarray | pd.Series | pd.DataFrame
+    values : ArrayLike | pd.Series | pd.DataFrame
         one or two axes, each the category axis
     index : pd.MultiIndex
         (S,) the axis to bring them to
@@ -513,14 +530,20 @@ def aligned(
     """
     if isinstance(values, (pd.Series, pd.DataFrame)):
         for axis in values.axes:
-            if axis.has_duplicates: raise ValueError(f"{what}: the label {axis[axis.duplicated()][0]} occurs twice: keep one of them")
+            if axis.has_duplicates:
+                raise ValueError(f"{what}: the label {axis[axis.duplicated()][0]} occurs twice: keep one of them")
             if len(axis) != len(index) or not axis.isin(index).all():
                 odd = [*axis[~axis.isin(index)], *index[~index.isin(axis)]]
-                raise ValueError(f"{what}: its labels are not those of the category axis, e.g. {odd[0]}: each (node, state) must occur once")
+                raise ValueError(
+                    f"{what}: its labels are not those of the category axis, e.g. {odd[0]}: each (node, state) "
+                    "must occur once"
+                )
         values = values.reindex(index) if values.ndim == 1 else values.reindex(index=index, columns=index)
     array = np.array(values, dtype=float)
     if array.shape != (len(index),) * ndim:
-        raise ValueError(f"{what} must have shape {(len(index),) * ndim}, one entry a category on each axis; it has {array.shape}")
+        raise ValueError(
+            f"{what} must have shape {(len(index),) * ndim}, one entry a category on each axis; it has {array.shape}"
+        )
     return array
 
 # %% ../../nbs/02-network/oracle.ipynb #read-index
@@ -541,10 +564,12 @@ def read_index(
     """
     if not len(index): raise ValueError("the category axis is empty: give one (node, state) pair a category")
     index = pd.MultiIndex.from_tuples(list(index), names=["node", "state"])
-    if index.has_duplicates: raise ValueError(f"the category axis has {index[index.duplicated()][0]} twice: keep one of them")
+    if index.has_duplicates:
+        raise ValueError(f"the category axis has {index[index.duplicated()][0]} twice: keep one of them")
     runs = [node for node, _ in groupby(index.get_level_values("node"))]
     for node in runs:
-        if runs.count(node) > 1: raise ValueError(f"the states of node {node!r} are not side by side on the category axis: sort it by node")
+        if runs.count(node) > 1:
+            raise ValueError(f"the states of node {node!r} are not side by side on the category axis: sort it by node")
     return index, tuple(runs)
 
 # %% ../../nbs/02-network/oracle.ipynb #read-parents
@@ -568,15 +593,24 @@ def read_parents(
     """
     if isinstance(parents, Mapping):
         odd = [*(set(parents) ^ set(names)), *(p for pa in parents.values() for p in pa if p not in names)]
-        if odd: raise ValueError(f"parents: {odd[0]!r} is not on both the category axis and in the graph: give each node's parents, () for none")
+        if odd:
+            raise ValueError(
+                f"parents: {odd[0]!r} is not on both the category axis and in the graph: give each node's "
+                "parents, () for none"
+            )
         parents = [[names.index(p) for p in parents[name]] for name in names]
-    if len(parents) != len(names): raise ValueError(f"parents has {len(parents)} entries for {len(names)} nodes: give one a node, () for none")
+    if len(parents) != len(names):
+        raise ValueError(f"parents has {len(parents)} entries for {len(names)} nodes: give one a node, () for none")
     for name, pa in zip(names, parents):
         if not set(pa) <= set(range(len(names))):
-            raise ValueError(f"parents of {name!r}: positions must be 0 to {len(names) - 1}, not {tuple(pa)}: count nodes from 0")
+            raise ValueError(
+                f"parents of {name!r}: positions must be 0 to {len(names) - 1}, not {tuple(pa)}: count nodes from 0"
+            )
         if len(set(pa)) < len(pa): raise ValueError(f"parents of {name!r}: {tuple(pa)} has one of them twice: keep one")
-    try: tuple(TopologicalSorter(dict(enumerate(parents))).static_order())
-    except CycleError as error: raise ValueError("the graph has a cycle: " + " → ".join(names[v] for v in error.args[1])) from None
+    try:
+        tuple(TopologicalSorter(dict(enumerate(parents))).static_order())
+    except CycleError as error:
+        raise ValueError("the graph has a cycle: " + " → ".join(names[v] for v in error.args[1])) from None
     return tuple(tuple(int(p) for p in pa) for pa in parents)
 
 # %% ../../nbs/02-network/oracle.ipynb #check-marginals
@@ -610,8 +644,10 @@ def check_marginals(
         off = np.abs(table[:, s].sum(axis=1) - 1)
         if (off > tol).any():
             r = int(off.argmax())
-            raise ValueError(f"{labels[r]}: the probabilities of node {index[s.start][0]!r} sum to {table[r, s].sum():.9g}, "
-                             f"not to 1 within {tol:g}: normalise them, or give the missing state")
+            raise ValueError(
+                f"{labels[r]}: the probabilities of node {index[s.start][0]!r} sum to {table[r, s].sum():.9g}, "
+                f"not to 1 within {tol:g}: normalise them, or give the missing state"
+            )
 
 # %% ../../nbs/02-network/oracle.ipynb #check-effects
 def check_effects(
@@ -640,9 +676,15 @@ def check_effects(
     if not wrong.any(): return
     c, s = np.argwhere(wrong)[0]
     (i, state), (j, other) = index[c], index[s]
-    if i == j: raise ValueError(f"do({i}={state}) gives {i}={other} probability {do[c, s]:.6g}: the intervened node must be {state} for certain")
-    raise ValueError(f"do({i}={state}) moves {j}={other} from {base[s]:.6g} to {do[c, s]:.6g}, but {j} is not a descendant of {i}: "
-                     "correct the marginals, or add the missing edge to the graph")
+    if i == j:
+        raise ValueError(
+            f"do({i}={state}) gives {i}={other} probability {do[c, s]:.6g}: the intervened node must be "
+            f"{state} for certain"
+        )
+    raise ValueError(
+        f"do({i}={state}) moves {j}={other} from {base[s]:.6g} to {do[c, s]:.6g}, but {j} is not a descendant of {i}: "
+        "correct the marginals, or add the missing edge to the graph"
+    )
 
 # %% ../../nbs/02-network/oracle.ipynb #checked-marginals
 def node_slices(
@@ -666,8 +708,8 @@ def node_slices(
 def checked_marginals(
     index: pd.MultiIndex | Sequence[tuple[str, str]], # (S,) pairs (node, state)
     parents: Mapping[str, Sequence[str]] | Sequence[Sequence[int]], # the graph, by name or by position
-    base: np.ndarray | pd.Series, # (S,) P(X_j = β)
-    do: np.ndarray | pd.DataFrame, # (S, S) row c: marginals under the c-th single-node intervention
+    base: ArrayLike | pd.Series, # (S,) P(X_j = β)
+    do: ArrayLike | pd.DataFrame, # (S, S) row c: marginals under the c-th single-node intervention
     tol: float = 1e-6, # deviations up to here are rounding, and removed where the graph decides
 ) -> tuple: # index, parents, base, do, and the interventions' axis: what an `Oracle` is made of
     """The paper's Problem 1, checked: raises ValueError where graph and marginals cannot belong together.
@@ -678,9 +720,9 @@ def checked_marginals(
         (S,) pairs (node, state)
     parents : Mapping[str, Sequence[str]] | Sequence[Sequence[int]]
         the graph, by name or by position
-    base : np.ndarray | pd.Series
+    base : ArrayLike | pd.Series
         (S,) P(X_j = β)
-    do : np.ndarray | pd.DataFrame
+    do : ArrayLike | pd.DataFrame
         (S, S) row c: marginals under the c-th single-node intervention
     tol : float, default 1e-6
         deviations up to here are rounding, and removed where the graph decides
@@ -690,15 +732,15 @@ def checked_marginals(
     tuple
         index, parents, base, do, and the interventions' axis: what an `Oracle` is made of
     """
-    index, names = read_index(index)
-    parents, slices = read_parents(parents, names), node_slices(index)
-    base, do = aligned(base, index, "base", 1), aligned(do, index, "do", 2)
-    check_marginals(base[None], ["base"], index, slices, tol)
-    check_marginals(do, [f"do({node}={state})" for node, state in index], index, slices, tol)
+    axis, names = read_index(index)
+    graph, slices = read_parents(parents, names), node_slices(axis)
+    p, p_do = aligned(base, axis, "base", 1), aligned(do, axis, "do", 2)
+    check_marginals(p[None], ["base"], axis, slices, tol)
+    check_marginals(p_do, [f"do({node}={state})" for node, state in axis], axis, slices, tol)
     dos = [{j: k} for j, s in enumerate(slices) for k in range(s.stop - s.start)]
-    expected = exact_where_known(parents, slices, base, np.full(do.shape, np.nan), dos).T
-    check_effects(base, do, expected, index, tol)
-    return index, parents, base, np.where(np.isnan(expected), do, expected), index
+    expected = exact_where_known(graph, slices, p, np.full(p_do.shape, np.nan), dos).T
+    check_effects(p, p_do, expected, axis, tol)
+    return axis, graph, p, np.where(np.isnan(expected), p_do, expected), axis
 
 # %% ../../nbs/02-network/oracle.ipynb #oracle-class
 @dataclass(frozen=True, eq=False, repr=False)
@@ -758,10 +800,12 @@ class Oracle:
         """
         return pd.DataFrame(self.do, index=self.interventions, columns=self.index)
     def __repr__(self) -> str:
-        return f"Oracle({len(self.parents)} nodes, {len(self.index)} categories, {len(self.interventions)} interventions)"
+        return (
+            f"Oracle({len(self.parents)} nodes, {len(self.index)} categories, {len(self.interventions)} interventions)"
+        )
     @classmethod
     def from_network(cls, net: CausalNetwork, interventions: Catalogue | None = None) -> "Oracle":
-        """Section 4.3 by one propagation; None: every single-node do(X_i = α). ValueError: see `best_tree`, `read_catalogue`.
+        """Section 4.3 by one propagation; None: every single-node do(X_i = α). Raises ValueError.
 
         Parameters
         ----------
@@ -776,16 +820,28 @@ class Oracle:
         base, columns = marginals_under(net, dos)
         return cls(net.index, net.parents, base, columns.T, axis)
     @classmethod
-    def from_marginals(cls, index, parents, base, do, tol: float = 1e-6) -> "Oracle":
-        """Problem 1 as stated, no CPTs known. Arguments and errors: see `checked_marginals`.
+    def from_marginals(
+        cls,
+        index: pd.MultiIndex | Sequence[tuple[str, str]], # (S,) pairs (node, state)
+        parents: Mapping[str, Sequence[str]] | Sequence[Sequence[int]], # the graph, by name or by position
+        base: ArrayLike | pd.Series, # (S,) P(X_j = β)
+        do: ArrayLike | pd.DataFrame, # (S, S) row c: marginals under the c-th single-node intervention
+        tol: float = 1e-6, # deviations up to here are rounding, and removed where the graph decides
+    ) -> "Oracle":
+        """Problem 1 as stated, no CPTs known; raises ValueError where graph and marginals cannot belong together.
 
         Parameters
         ----------
-        index
-        parents
-        base
-        do
+        index : pd.MultiIndex | Sequence[tuple[str, str]]
+            (S,) pairs (node, state)
+        parents : Mapping[str, Sequence[str]] | Sequence[Sequence[int]]
+            the graph, by name or by position
+        base : ArrayLike | pd.Series
+            (S,) P(X_j = β)
+        do : ArrayLike | pd.DataFrame
+            (S, S) row c: marginals under the c-th single-node intervention
         tol : float, default 1e-6
+            deviations up to here are rounding, and removed where the graph decides
 
         Returns
         -------

@@ -88,7 +88,9 @@ def read_number(
     try: value = float(text)
     except ValueError: value = math.nan
     if low <= value <= high and not (whole and value % 1): return value
-    raise ValueError(f"{label} is a {'whole ' if whole else ''}number from {low:,g} to {high:,.10g}, not {text.strip()[:20]!r}")
+    raise ValueError(
+        f"{label} is a {'whole ' if whole else ''}number from {low:,g} to {high:,.10g}, not {text.strip()[:20]!r}"
+    )
 
 # %% ../../nbs/01-theory/live.ipynb #alert
 def alert(
@@ -124,15 +126,35 @@ class Number(widgets.HBox):
     """
     value = traitlets.Float()
 
-    def __init__(self, label: str, value: float, low: float, high: float, step: float = 0.01, log: bool = False, whole: bool = False):
+    def __init__(
+        self,
+        label: str,
+        value: float,
+        low: float,
+        high: float,
+        step: float = 0.01,
+        log: bool = False,
+        whole: bool = False,
+    ):
         self.label, self.low, self.high, self.whole = label, low, high, whole
         kind = widgets.FloatLogSlider if log else widgets.FloatSlider
         bounds = (math.log10(low), math.log10(high)) if log else (low, high)
-        self.slider = kind(value, min=bounds[0], max=bounds[1], step=step, description=label, readout=False, continuous_update=False,
-                           layout={"width": "300px"}, style={"description_width": "92px"})
+        self.slider = kind(
+            value,
+            min=bounds[0],
+            max=bounds[1],
+            step=step,
+            description=label,
+            readout=False,
+            continuous_update=False,
+            layout={"width": "300px"},
+            style={"description_width": "92px"},
+        )
         self.box = widgets.Text(continuous_update=False, layout={"width": "84px"})
         self.message = widgets.HTML()
-        super().__init__([self.slider, self.box, self.message], layout={"flex_flow": "row wrap", "align_items": "center"})
+        super().__init__(
+            [self.slider, self.box, self.message], layout={"flex_flow": "row wrap", "align_items": "center"}
+        )
         self.accept(value)
         self.slider.observe(self._slid, "value")
         self.box.observe(self._typed, "value")
@@ -180,8 +202,13 @@ def live(
     image, message = widgets.Image(format="png", layout={"max_width": "100%", "object_fit": "contain"}), widgets.HTML()
 
     def show(_: dict | None = None) -> None:
-        try: image.value, message.value = picture(draw(**{name: control.value for name, control in controls.items()})), ""
-        except ValueError as error: message.value = alert(error)
+        try:
+            image.value, message.value = (
+                picture(draw(**{name: control.value for name, control in controls.items()})),
+                "",
+            )
+        except ValueError as error:
+            message.value = alert(error)
 
     for control in controls.values(): control.observe(show, "value")
     show()

@@ -15,11 +15,14 @@ def _validated(
 ) -> tuple[np.ndarray, np.ndarray]: # the same as float arrays
     "Both arrays, once `a` is known to be a distribution and `b` a shift of one; raises ValueError."
     a, b = np.asarray(a, float), np.asarray(b, float)
-    if a.ndim != 1 or not len(a): raise ValueError(f"a must be one probability a state, shape (K,); its shape is {a.shape}")
+    if a.ndim != 1 or not len(a):
+        raise ValueError(f"a must be one probability a state, shape (K,); its shape is {a.shape}")
     if b.shape != a.shape: raise ValueError(f"b must be one number a state, shape {a.shape}; its shape is {b.shape}")
-    if not (np.isfinite(a).all() and np.isfinite(b).all()): raise ValueError("a and b must be finite: remove NaN and inf")
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        raise ValueError("a and b must be finite: remove NaN and inf")
     if a.min() < 0: raise ValueError(f"a must not be negative: state {a.argmin()} has {a.min():.3g}")
-    if abs(a.sum() - 1) > 1e-6: raise ValueError(f"a must sum to 1, not {a.sum():.6g}: divide the counts by their total")
+    if abs(a.sum() - 1) > 1e-6:
+        raise ValueError(f"a must sum to 1, not {a.sum():.6g}: divide the counts by their total")
     if abs(b.sum()) > 1e-6 * max(1, abs(b).max()):
         raise ValueError(f"b must sum to 0, not {b.sum():.3g}: it is the difference of two distributions")
     return a, b
@@ -114,8 +117,8 @@ def nonnegative_t(
 def segment(
     a: np.ndarray, # (K,) the node's natural distribution
     b: np.ndarray, # (K,) unexplained shift
-) -> np.ndarray: # (2, K) its two ends: the least total share, then total share 1
-    """All the shares ≥ 0 with sum ≤ 1 that explain a shift: the segment between two points; raises ValueError if there are none.
+) -> np.ndarray:  # (2, K) its two ends: the least total share, then total share 1
+    """All shares ≥ 0 with sum ≤ 1 that explain a shift, between two points; raises ValueError if there are none.
 
     Parameters
     ----------
@@ -130,7 +133,8 @@ def segment(
         (2, K) its two ends: the least total share, then total share 1
     """
     least = nonnegative_t(a, b)
-    if least > 1 + 1e-9: raise ValueError(f"no mixture explains this shift: its shares would sum to {least:.4g}, more than 1")
+    if least > 1 + 1e-9:
+        raise ValueError(f"no mixture explains this shift: its shares would sum to {least:.4g}, more than 1")
     return np.stack([on_line(a, b, t) for t in (least, 1.0)])
 
 # %% ../../nbs/01-theory/theory.ipynb #node-matrix
