@@ -1,4 +1,5 @@
 """The junction tree and the oracle against enumeration of every joint state, on random networks; and bad input."""
+import math
 from itertools import product
 
 import numpy as np
@@ -6,7 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from dimm_nb.network.junction import best_tree, fill_in, junction_tree, weighted_fill_in
+from dimm_nb.network.junction import best_tree, elimination_order, fill_in, junction_tree, members, weighted_fill_in
 from dimm_nb.network.network import CausalNetwork, Intervention, load_network
 from dimm_nb.network.oracle import Oracle, chunks, descendants, live_messages, marginals_under, propagate
 
@@ -106,6 +107,29 @@ def test_tree_covers_families_and_hangs_together(net, rule):
         edges = sum(v in s for near in tree.neighbours for s in near.values()) // 2
         assert holders - edges == 1
     assert not any(set(a) < set(b) for a in tree.cliques for b in tree.cliques)  # all of them maximal
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(5, 24), st.sampled_from([0.5, 0.8, 1.0]), st.booleans(), st.integers(0, 10**6))
+def test_the_cheapest_node_goes_first(n, density, weighted, seed):
+    "Min-fill taken literally, on sets: at each step every node that is left is weighed anew."
+    rng = np.random.default_rng(seed)
+    size = rng.integers(2, 5, n).tolist()
+    parents = [tuple(int(v) for v in rng.permutation(j)[:2] if rng.random() < density) for j in range(n)]
+    neighbours = {v: set() for v in range(n)}
+    for j, pa in enumerate(parents):
+        for v in (*pa, j): neighbours[v] |= {*pa, j} - {v}
+
+    def cost(v):
+        near = neighbours[v]
+        missing = [size[u] * size[w] if weighted else 1 for u in near for w in near if w != u and w not in neighbours[u]]
+        return sum(missing), size[v] * math.prod(size[u] for u in near)
+
+    for v, near in elimination_order(parents, size, weighted_fill_in if weighted else fill_in):
+        assert set(members(near)) == neighbours[v] and cost(v) == min(map(cost, neighbours))
+        del neighbours[v]
+        for u in members(near): neighbours[u] = (neighbours[u] | set(members(near))) - {u, v}
+    assert not neighbours
 
 
 def test_default_equals_the_same_interventions_spelt_out():
