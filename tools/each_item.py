@@ -1,5 +1,5 @@
-"""Pytest plugin of tools/mutants.py: notebooks are tests too (their quick cells), named tests run in the order named, and it can write down
-how long each took and which of the package's functions it entered."""
+"""Pytest plugin of tools/mutants.py: notebooks are tests too (their quick cells), named tests run in that order, and
+it can write down how long each took and which of the package's functions it entered."""
 import json
 import os
 import sys
@@ -14,7 +14,9 @@ from hypothesis import HealthCheck, Phase, settings
 
 PACKAGE = str(Path("dimm_nb").resolve()) + os.sep
 WANTED = os.environ.get("MUTANTS_WANTED")  # JSON list of node ids: these and no others, in this order
-RECORD = os.environ.get("MUTANTS_RECORD")  # where to write {node id: {"seconds": CPU, "entered": ["module:function"], "passed": bool}}
+RECORD = os.environ.get(
+    "MUTANTS_RECORD"
+)  # where to write {node id: {"seconds": CPU, "entered": ["module:function"], "passed": bool}}
 
 seen: set = set()  # code objects entered since it was last emptied
 shared: dict[str, set] = defaultdict(set)  # by fixtures that several tests share: only the first of them sees it made
@@ -28,8 +30,13 @@ def spy(frame, event, argument) -> None:
 
 def entered(codes: set) -> set[str]:
     "The package's functions among code objects, as `solvers.exact:solve_exact`."
-    return {code.co_filename.removeprefix(PACKAGE).removesuffix(".py").replace(os.sep, ".") + ":" + code.co_qualname.partition(".<locals>")[0]
-            for code in set(codes) if code.co_filename.startswith(PACKAGE)}
+    return {
+        code.co_filename.removeprefix(PACKAGE).removesuffix(".py").replace(os.sep, ".")
+        + ":"
+        + code.co_qualname.partition(".<locals>")[0]
+        for code in set(codes)
+        if code.co_filename.startswith(PACKAGE)
+    }
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,15 +1,17 @@
 """Mutation testing: change one thing in the numerical modules, and see whether a test or a notebook notices.
 
-Cosmic Ray's operators make the mutants; the seeded sample, the scratch copy of the tree and the run are here, because a module of this book stands
-twice, in its notebook and exported, and both must change. Of the tests and notebooks that enter the mutated module, those that enter the mutated
-function come first, the fastest of them first; what a first run has measured as 45 s of CPU in all is run, two minutes at most.
-A mutant that uses up its two minutes counts as killed: unchanged, the same tests need 45 s at the most.
+Cosmic Ray's operators make the mutants; the seeded sample, the scratch copy of the tree and the run are here, because a
+module of this book stands twice, in its notebook and exported, and both must change. Of the tests and notebooks that
+enter the mutated module, those that enter the mutated function come first, the fastest of them first: as many as take
+45 s of CPU by a first run that measures them, two minutes at most. A mutant that uses up its two minutes counts as
+killed: unchanged, the same tests need 45 s.
 
 Left out, because to kill them would say nothing, or nothing about the numbers:
 - modules that read files, make data, draw and phrase (`NOT_NUMERICAL`);
-- docstrings, messages (f-strings, what is raised or warned, `__repr__`, `summary`), figures (`plot_*`), annotations, imports, decorators (`njit`, `cache`: only speed);
+- docstrings, messages (f-strings, what is raised or warned, `__repr__`, `summary`), figures (`plot_*`), annotations,
+  imports, decorators (`njit`, `cache`: only speed);
 - the default of a seed, since no test may rest on it;
-- operators that stop at the first call (a bitwise one on floats, `is` for `<`, matrix products are not touched) or that draw at random.
+- operators that stop at the first call (a bitwise one on floats, `is` for `<`) or that draw at random.
 
 `python tools/mutants.py --help` says the rest."""
 import argparse
@@ -38,23 +40,36 @@ from parso.python.tree import Keyword
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("theory", "network", "mixture", "solvers", "posterior", "learning", "attribution")
-NOT_NUMERICAL = {"theory.live", "network.bif", "network.calls", "network.drawing", "mixture.aggregates", "learning.ecommerce", "learning.shop",
-                 "learning.tetrad", "posterior.calibration", "attribution.attribution", "attribution.figures", "attribution.periods",
-                 "attribution.report", "attribution.words"}
+NOT_NUMERICAL = {
+    *("theory.live", "network.bif", "network.calls", "network.drawing", "mixture.aggregates", "mixture.warehouse"),
+    *("learning.ecommerce", "learning.shop", "learning.tetrad", "posterior.calibration"),
+    *(f"attribution.{name}" for name in ("attribution", "figures", "periods", "report", "words")),
+}
 TESTED_BY = ("tests", "nbs")
 # They start browsers, build pages or look at the tree: none of the mutants' business
-LEFT_OUT = re.compile(r"test_(app|bench|cli|docs|experiments|explorer|outputs|project)\.py|0[89]-\w+|10-use/|index\.ipynb|speed\.ipynb|comparison\.ipynb")
+LEFT_OUT = re.compile(
+    r"test_(app|bench|cli|docs|experiments|explorer|outputs|project)\.py|0[89]-|10-use/|(index|speed|comparison)\.ipynb"
+)
 UNMUTATED = 45.0  # seconds of CPU, unmutated, of what is run against one mutant
 LIMIT = 120  # seconds of CPU for one mutant
 MESSAGES = re.compile("__repr__|_repr_html_|__str__|summary|plot_.*")
-ARITHMETIC = {"Add": "Sub Mul", "Sub": "Add Div", "Mul": "Div Add", "Div": "Mul Sub", "FloorDiv": "Div Mul", "Mod": "Div", "Pow": "Mul",
-              "BitOr": "BitAnd", "BitAnd": "BitOr", "BitXor": "BitAnd"}
-COMPARISONS = {"Lt": "LtE Gt GtE", "LtE": "Lt Gt GtE", "Gt": "GtE Lt LtE", "GtE": "Gt Lt LtE", "Eq": "NotEq", "NotEq": "Eq", "Is": "IsNot", "IsNot": "Is"}
-NAMES = ("NumberReplacer", "AddNot", "ReplaceTrueWithFalse", "ReplaceFalseWithTrue", "ReplaceAndWithOr", "ReplaceOrWithAnd",
-             "ReplaceBreakWithContinue", "ReplaceContinueWithBreak", "ZeroIterationForLoop", "ReplaceUnaryOperator_Delete_USub",
-             "ReplaceUnaryOperator_Delete_Not", "ReplaceUnaryOperator_Delete_Invert",
-             *(f"ReplaceBinaryOperator_{one}_{other}" for one, others in ARITHMETIC.items() for other in others.split()),
-             *(f"ReplaceComparisonOperator_{one}_{other}" for one, others in COMPARISONS.items() for other in others.split()))
+ARITHMETIC = ("Add Sub Mul", "Sub Add Div", "Mul Div Add", "Div Mul Sub", "FloorDiv Div Mul", "Mod Div", "Pow Mul")
+BITWISE = ("BitOr BitAnd", "BitAnd BitOr", "BitXor BitAnd")
+COMPARISONS = (
+    *("Lt LtE Gt GtE", "LtE Lt Gt GtE", "Gt GtE Lt LtE", "GtE Gt Lt LtE"),
+    *("Eq NotEq", "NotEq Eq", "Is IsNot", "IsNot Is"),
+)
+NAMES = (
+    *("NumberReplacer", "AddNot", "ZeroIterationForLoop", "ReplaceBreakWithContinue", "ReplaceContinueWithBreak"),
+    *("ReplaceTrueWithFalse", "ReplaceFalseWithTrue", "ReplaceAndWithOr", "ReplaceOrWithAnd"),
+    *(f"ReplaceUnaryOperator_Delete_{one}" for one in ("USub", "Not", "Invert")),
+    *(
+        f"Replace{kind}Operator_{one.split()[0]}_{other}"
+        for kind, all_ in (("Binary", ARITHMETIC + BITWISE), ("Comparison", COMPARISONS))
+        for one in all_
+        for other in one.split()[1:]
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -82,8 +97,12 @@ class Cell:
 class DropUpdate(Operator):
     "Ours: `x -= y` is not done."
     def mutation_positions(self, node):
-        if node.type == "expr_stmt" and len(node.children) == 3 and node.children[1].type in ("operator", "annassign") and \
-                getattr(node.children[1], "value", "=") != "=":
+        if (
+            node.type == "expr_stmt"
+            and len(node.children) == 3
+            and node.children[1].type in ("operator", "annassign")
+            and getattr(node.children[1], "value", "=") != "="
+        ):
             yield node.start_pos, node.end_pos
 
     def mutate(self, node, index):
@@ -116,8 +135,13 @@ def left_out(tree: ast.Module) -> Iterator[ast.AST]:
                 yield getattr(node, part)
         yield from getattr(node, "decorator_list", ())
         if isinstance(node, ast.arguments):
-            named = [*zip(node.posonlyargs + node.args, [None] * (len(node.posonlyargs + node.args) - len(node.defaults)) + node.defaults),
-                     *zip(node.kwonlyargs, node.kw_defaults)]
+            named = [
+                *zip(
+                    node.posonlyargs + node.args,
+                    [None] * (len(node.posonlyargs + node.args) - len(node.defaults)) + node.defaults,
+                ),
+                *zip(node.kwonlyargs, node.kw_defaults),
+            ]
             yield from (default for argument, default in named if default and argument.arg == "seed")
 
 
@@ -125,14 +149,22 @@ def spans(source: str, nodes: Iterator[ast.AST]) -> list[tuple[tuple[int, int], 
     "Where nodes stand, counted in characters as parso does."
     lines = [line.encode() for line in source.split("\n")]
     column = lambda row, byte: len(lines[row - 1][:byte].decode())
-    return [((node.lineno, column(node.lineno, node.col_offset)), (node.end_lineno, column(node.end_lineno, node.end_col_offset))) for node in nodes]
+    return [
+        (
+            (node.lineno, column(node.lineno, node.col_offset)),
+            (node.end_lineno, column(node.end_lineno, node.end_col_offset)),
+        )
+        for node in nodes
+    ]
 
 
 def functions(tree: ast.Module) -> list[tuple[int, int, str]]:
     "First line, last line and name of each outermost function and each method."
     found = []
     for node in tree.body:
-        for one, prefix in [(node, "")] + [(method, f"{node.name}.") for method in (node.body if isinstance(node, ast.ClassDef) else ())]:
+        for one, prefix in [(node, "")] + [
+            (method, f"{node.name}.") for method in (node.body if isinstance(node, ast.ClassDef) else ())
+        ]:
             if isinstance(one, ast.FunctionDef):
                 found.append((one.lineno, one.end_lineno, prefix + one.name))
     return found
@@ -155,7 +187,7 @@ def exported_cells(root: Path) -> Iterator[Cell]:
 
 
 def sites(seed: int, cell: Cell) -> dict[str, list[tuple[str, str, int, str, int]]]:
-    "Places where something can be changed, each with all that can be done there: key, operator, occurrence, function, row."
+    "Places where something can be changed, and what can be done there: key, operator, occurrence, function, row."
     tree, lines = ast.parse(cell.source), cell.source.split("\n")
     banned, inside, nodes = spans(cell.source, left_out(tree)), functions(tree), list(ast_nodes(get_ast(cell.source)))
     found: dict[str, list[tuple[str, str, int, str, int]]] = {}
@@ -183,7 +215,9 @@ def make_mutant(cell: Cell, key: str, name: str, occurrence: int, function: str)
         return None
     if len(changed) != 1 or len(lines) != len(others):
         return None
-    return Mutant(key, cell.notebook, cell.id, cell.module, function, name, changed[0], lines[changed[0]], others[changed[0]])
+    return Mutant(
+        key, cell.notebook, cell.id, cell.module, function, name, changed[0], lines[changed[0]], others[changed[0]]
+    )
 
 
 def sample(root: Path, seed: int, size: int) -> list[Mutant]:
@@ -200,7 +234,9 @@ def sample(root: Path, seed: int, size: int) -> list[Mutant]:
 
 def copy_tree(target: Path) -> None:
     "The tree as it stands, uncommitted edits included, with its times, which caches go by."
-    for name in subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines():
+    for name in subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines():
         if (ROOT / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target / name)
@@ -231,9 +267,20 @@ def spaced(line: str) -> str:
 
 
 def environment(copy: Path, **more: str) -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": f"{copy}{os.pathsep}{copy / 'tools'}", "PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1",
-                         "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg", "PYTHONWARNINGS": "ignore::DeprecationWarning",
-                         "NUMBA_CACHE_DIR": str(copy / ".numba"), "JUPYTER_PLATFORM_DIRS": "1"} | more
+    return (
+        os.environ
+        | {
+            "PYTHONPATH": f"{copy}{os.pathsep}{copy / 'tools'}",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+            "OMP_NUM_THREADS": "1",
+            "MPLBACKEND": "agg",
+            "PYTHONWARNINGS": "ignore::DeprecationWarning",
+            "NUMBA_CACHE_DIR": str(copy / ".numba"),
+            "JUPYTER_PLATFORM_DIRS": "1",
+        }
+        | more
+    )
 
 
 def run(copy: Path, files: list[str], seconds: int, **env: str) -> tuple[int, str]:
@@ -241,11 +288,20 @@ def run(copy: Path, files: list[str], seconds: int, **env: str) -> tuple[int, st
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
         os.nice(5)
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "--tb=line", "-p", "each_item", "-p", "no:cacheprovider", *files]
+
+    options = ["-q", "-x", "--tb=line", "-p", "each_item", "-p", "no:cacheprovider"]
     if "MUTANTS_RECORD" in env:
-        command.remove("-x")
-    with subprocess.Popen(command, cwd=copy, env=environment(copy, **env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          preexec_fn=limit, start_new_session=True) as process:
+        options.remove("-x")
+    with subprocess.Popen(
+        [sys.executable, "-m", "pytest", *options, *files],
+        cwd=copy,
+        env=environment(copy, **env),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=limit,
+        start_new_session=True,
+    ) as process:
         try:
             said, _ = process.communicate(timeout=4 * seconds)  # a busy machine is no failure: the limit is on CPU
         except subprocess.TimeoutExpired:
@@ -254,16 +310,28 @@ def run(copy: Path, files: list[str], seconds: int, **env: str) -> tuple[int, st
     return process.returncode, said
 
 
-WARM = "from dimm_nb import *; n = random_network(4, 2, seed=0); fit_posterior(n, Marginals.from_codes(n, n.sample(500, 0)), chains=2, sweeps=50)"
+WARM = """from dimm_nb import *
+net = random_network(4, 2, seed=0)
+fit_posterior(net, Marginals.from_codes(net, net.sample(500, 0)), chains=2, sweeps=50)"""
+
+
+def warm_up(copy: Path) -> None:
+    "Compile the sampler, so that no test pays for it."
+    subprocess.run([sys.executable, "-W", "ignore", "-c", WARM], cwd=copy, env=environment(copy), check=True)
 
 
 def measure(copy: Path, cache: Path) -> dict[str, dict]:
-    "What each test and each notebook takes and enters, from a run without mutants; measured again where its file has changed."
+    "What each test and each notebook takes and enters, from a run without mutants; again where its file has changed."
     cache.parent.mkdir(exist_ok=True)
     known = json.loads(cache.read_text(encoding="utf-8")) if cache.exists() else {}
-    paths = [path for folder in TESTED_BY for pattern in ("test_*.py", "*.ipynb") for path in sorted((copy / folder).rglob(pattern))]
+    paths = [
+        path
+        for folder in TESTED_BY
+        for pattern in ("test_*.py", "*.ipynb")
+        for path in sorted((copy / folder).rglob(pattern))
+    ]
     names = [name for path in paths if not LEFT_OUT.search(name := path.relative_to(copy).as_posix())]
-    subprocess.run([sys.executable, "-W", "ignore", "-c", WARM], cwd=copy, env=environment(copy), check=True)  # so that no test pays for compiling
+    warm_up(copy)
     for name in names:
         stamp = digest((copy / name).read_text(encoding="utf-8"))
         if known.get(name, {}).get("stamp") == stamp:
@@ -277,7 +345,12 @@ def measure(copy: Path, cache: Path) -> dict[str, dict]:
         if code or not items:
             print(f"  does not pass as it is, so it kills nothing: {said.strip().splitlines()[-1:]}", flush=True)
         cache.write_text(json.dumps(known), encoding="utf-8")
-    return {item: entry for name in names for item, entry in known[name]["items"].items() if entry.get("passed") and "seconds" in entry}
+    return {
+        item: entry
+        for name in names
+        for item, entry in known[name]["items"].items()
+        if entry.get("passed") and "seconds" in entry
+    }
 
 
 def against(mutant: Mutant, measured: dict[str, dict]) -> list[str]:
@@ -296,7 +369,7 @@ def against(mutant: Mutant, measured: dict[str, dict]) -> list[str]:
 
 
 def stages(mutant: Mutant, items: list[str], measured: dict[str, dict]) -> Iterator[list[str]]:
-    "First, for ten seconds, those of the file that is most about the function: to read other files of tests takes time too."
+    "First, for ten seconds, those of the file that is most about the function: to read others takes time too."
     function = f"{mutant.module}:{mutant.function}"
     about: dict[str, list[bool]] = {}
     for item, entry in measured.items():
@@ -322,7 +395,13 @@ class Runner:
         "Pytest's exit code, and the test that stopped it."
         (self.copy / "wanted.json").write_text(json.dumps(items), encoding="utf-8")
         files = list(dict.fromkeys(item.partition("::")[0] for item in items))
-        code, said = run(self.copy, files, LIMIT, MUTANTS_WANTED=str(self.copy / "wanted.json"), NUMBA_CACHE_DIR=str(self.copy / numba))
+        code, said = run(
+            self.copy,
+            files,
+            LIMIT,
+            MUTANTS_WANTED=str(self.copy / "wanted.json"),
+            NUMBA_CACHE_DIR=str(self.copy / numba),
+        )
         if code in (3, 4, 5) and "MemoryError" not in said:
             raise RuntimeError(f"pytest did not run ({code}):\n{said[-3000:]}")
         failed = [line.partition(" ")[2] for line in said.splitlines() if line.startswith(("FAILED ", "ERROR "))]
@@ -360,12 +439,14 @@ class Runner:
 
 
 def compiled_modules(root: Path) -> set[str]:
-    "Modules with compiled functions, and those that such a module imports from: numba's cache would not see them change."
+    "Modules with compiled functions, and those that such a module imports from, which its cache would not see."
     found = set()
     for path in (root / "dimm_nb").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         if re.search(r"^from numba|^import numba", text, re.M):
-            found |= {f"{path.parent.name}.{path.stem}"} | {f"{part}.{leaf}" for part, leaf in re.findall(r"^from \.\.(\w+)\.(\w+) import", text, re.M)}
+            found |= {f"{path.parent.name}.{path.stem}"} | {
+                f"{part}.{leaf}" for part, leaf in re.findall(r"^from \.\.(\w+)\.(\w+) import", text, re.M)
+            }
             found |= {f"{path.parent.name}.{leaf}" for leaf in re.findall(r"^from \.(\w+) import", text, re.M)}
     return found
 
@@ -393,10 +474,17 @@ def report(rows: list[dict[str, str]]) -> str:
     "How many were killed, and what survived."
     killed = [row for row in rows if row["status"] != "survived"]
     slow = sum(row["status"] == "timed out" for row in rows)
-    lines = [f"{len(killed)} of {len(rows)} mutants killed ({len(killed) / max(len(rows), 1):.1%}), {slow} of them by taking too long"]
+    lines = [
+        f"{len(killed)} of {len(rows)} mutants killed ({len(killed) / max(len(rows), 1):.1%}), {slow} by taking long"
+    ]
     for row in rows:
         if row["status"] == "survived":
-            lines += ["", f"{row['module']} {row['function']} ({row['key']})", f"- {row['before'].strip()}", f"+ {row['after'].strip()}"]
+            lines += [
+                "",
+                f"{row['module']} {row['function']} ({row['key']})",
+                f"- {row['before'].strip()}",
+                f"+ {row['after'].strip()}",
+            ]
     return "\n".join(lines)
 
 
@@ -408,7 +496,7 @@ def try_all(due: list[Mutant], jobs: int, kept: Path) -> Iterator[tuple[Mutant, 
             copy_tree(copy)
         measured = measure(pristine, kept)
         for copy in copies:
-            subprocess.run([sys.executable, "-W", "ignore", "-c", WARM], cwd=copy, env=environment(copy), check=True)
+            warm_up(copy)
         free = [Runner(copy, pristine, measured) for copy in copies]
 
         def try_one(mutant: Mutant) -> tuple[Mutant, str, str]:
@@ -422,8 +510,10 @@ def try_all(due: list[Mutant], jobs: int, kept: Path) -> Iterator[tuple[Mutant, 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Mutants of the numerical modules against the tests and notebooks that use them. "
-                                     "Interrupted, it goes on where it was; finished, it writes results/mutants.csv.")
+    parser = argparse.ArgumentParser(
+        description="Mutants of the numerical modules against the tests and notebooks that use them. "
+        "Interrupted, it goes on where it was; finished, it writes results/mutants.csv."
+    )
     parser.add_argument("--size", type=int, default=120, help="mutants in the sample")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="a regular expression on modules: the others of the sample wait")
@@ -440,7 +530,10 @@ def main() -> None:
     for mutant, status, by in try_all(due, options.jobs, ROOT / "mutants" / "measured.json") if due else ():
         rows[mutant.key] = {column: ({"status": status, "by": by} | asdict(mutant))[column] for column in COLUMNS}
         save(under_way, rows.values())
-        print(f"{status:9} {mutant.module} {mutant.function}: {mutant.before.strip()}  →  {mutant.after.strip()}   {by}", flush=True)
+        print(
+            f"{status:9} {mutant.module} {mutant.function}: {mutant.before.strip()}  →  {mutant.after.strip()}  {by}",
+            flush=True,
+        )
     done = [rows[mutant.key] for mutant in chosen if mutant.key in rows]
     print(report(done))
     if len(done) == len(chosen):
