@@ -274,6 +274,19 @@ def test_false_alarms_of_the_exact_test_are_as_rare_as_promised():
 
 
 @few
+@given(st.integers(1, 200), st.floats(0, 1), seeds)
+def test_the_one_sample_test_is_the_binomials(n, p, seed):
+    from scipy.stats import binom
+
+    index = pd.MultiIndex.from_tuples([("x", "a"), ("x", "b")])
+    for count in {0, int(np.random.default_rng(seed).integers(0, n + 1)), n}:
+        for base in (p, 0.0, 1.0, 1 + 2e-16):  # a sum of probabilities may end a rounding above 1
+            found = moved(Marginals(index, [count / n, 1 - count / n], [n]), np.array([base, 1 - base])).iloc[0]
+            law = binom(n, min(base, 1.0))
+            np.testing.assert_allclose(found, min(1, 2 * min(law.cdf(count), law.sf(count - 1))), rtol=1e-6, atol=1e-12)
+
+
+@few
 @given(st.integers(1, 200), st.integers(1, 200), seeds)
 def test_the_two_sample_test_is_fishers(n, before, seed):
     from scipy.stats import fisher_exact
