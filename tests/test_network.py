@@ -8,9 +8,9 @@ import pickle
 import subprocess
 import sys
 import warnings
-from types import SimpleNamespace
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -323,7 +323,7 @@ def test_samples_are_as_frequent_as_probable(seed):
 def test_sampling_says_the_same_for_the_same_seed():
     codes = ALARM.sample(500, 3)
     assert codes.shape == (500, 37) and codes.dtype == np.int16
-    assert code_type(SimpleNamespace(sizes=(2, 2**15))) is np.int16 and code_type(SimpleNamespace(sizes=(2, 2**15 + 1))) is np.int32
+    assert [code_type(SimpleNamespace(sizes=(2, k))) for k in (2**15, 2**15 + 1)] == [np.int16, np.int32]
     np.testing.assert_array_equal(codes, ALARM.sample(500, np.random.default_rng(3)))
     assert (codes != ALARM.sample(500, 4)).any()
     rng = np.random.default_rng(3)

@@ -122,7 +122,8 @@ def test_the_cheapest_node_goes_first(n, density, weighted, seed):
 
     def cost(v):
         near = neighbours[v]
-        missing = [size[u] * size[w] if weighted else 1 for u in near for w in near if w != u and w not in neighbours[u]]
+        pairs = [(u, w) for u in near for w in near if w != u and w not in neighbours[u]]
+        missing = [size[u] * size[w] if weighted else 1 for u, w in pairs]
         return sum(missing), size[v] * math.prod(size[u] for u in near)
 
     for v, near in elimination_order(parents, size, weighted_fill_in if weighted else fill_in):

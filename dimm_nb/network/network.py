@@ -51,7 +51,10 @@ class Intervention:
 
     def __post_init__(self) -> None:
         if not isinstance(self.do, Mapping) or not self.do:
-            raise ValueError(f"an intervention maps nodes to states, as in {{'HR': 'HIGH'}}, and forces at least one; not {self.do!r}")
+            raise ValueError(
+                f"an intervention maps nodes to states, as in {{'HR': 'HIGH'}}, and forces at least one; not "
+                f"{self.do!r}"
+            )
         object.__setattr__(self, "do", MappingProxyType(dict(self.do)))
         if not self.name:
             object.__setattr__(self, "name", " & ".join(map(label_text, self.do.items())))
@@ -112,10 +115,12 @@ class CausalNetwork(Graph):
 
     cpts: tuple[np.ndarray, ...]  # cpts[j]: shape (*[K_p for p in parents[j]], K_j); the last axis sums to 1
     stable: Marginals | None = None  # counts of the stable period, if they are known
-    rows: tuple[np.ndarray, ...] | None = None  # rows[j]: shape (*[K_p for p in parents[j]]), stable rows behind each row of cpts[j], inf if exact; None: all exact
+    # rows[j]: shape (*[K_p for p in parents[j]]), stable rows behind each row of cpts[j], inf if exact; None: all exact
+    rows: tuple[np.ndarray, ...] | None = None
     smoothing: float = 0.0  # pseudo-rows that learning added to each row of a table
     reversible: frozenset[tuple[str, str]] = frozenset()  # (cause, effect): edges that nothing known orients
-    others: tuple["CausalNetwork", ...] = ()  # networks on the same axis that the stable period does not tell apart from this one
+    # networks on the same axis that the stable period does not tell apart from this one
+    others: tuple["CausalNetwork", ...] = ()
 
     def __init__(
         self,
@@ -139,7 +144,10 @@ class CausalNetwork(Graph):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, CausalNetwork):
             return NotImplemented
-        plain = [(net.names, net.states, net.parents, net.stable, net.smoothing, net.reversible, net.others) for net in (self, other)]
+        plain = [
+            (net.names, net.states, net.parents, net.stable, net.smoothing, net.reversible, net.others)
+            for net in (self, other)
+        ]
         arrays = [(*net.cpts, *(net.rows or ())) for net in (self, other)]
         return plain[0] == plain[1] and len(arrays[0]) == len(arrays[1]) and all(map(np.array_equal, *arrays))
 
@@ -147,7 +155,9 @@ class CausalNetwork(Graph):
         return hash((self.names, self.states, self.parents))
 
     def __repr__(self) -> str:
-        return f"CausalNetwork: {len(self.names)} nodes, {sum(map(len, self.parents))} edges, {len(self.index)} categories"
+        return (
+            f"CausalNetwork: {len(self.names)} nodes, {sum(map(len, self.parents))} edges, {len(self.index)} categories"
+        )
 
     def do(self, interventions: Mapping[str, str] | Intervention) -> "CausalNetwork":  # node -> state
         """Surgery: the network after do(X = x) (Definition 4); raises ValueError for an unknown node or state.
@@ -227,7 +237,10 @@ class CausalNetwork(Graph):
         ----------
         path : str | Path
         """
-        write_whole(path, format_bif(Tables(self.names, self.states, self.parents, self.cpts), properties=origin_properties(self)))
+        write_whole(
+            path,
+            format_bif(Tables(self.names, self.states, self.parents, self.cpts), properties=origin_properties(self)),
+        )
 
     @classmethod
     def from_pgmpy(cls, model: "DiscreteBayesianNetwork") -> "CausalNetwork":
@@ -270,18 +283,26 @@ def checked_rows(
     tuple[np.ndarray, ...]
     """
     if len(rows) != len(net.names):
-        raise ValueError(f"there are {len(net.names)} nodes, and rows for {len(rows)}: give one array a node, or None where all tables are exact")
+        raise ValueError(
+            f"there are {len(net.names)} nodes, and rows for {len(rows)}: give one array a node, or None where "
+            "all tables are exact"
+        )
     checked = []
     for name, given, parents in zip(net.names, rows, net.parents):
         shape = tuple(net.sizes[p] for p in parents)
         try:
             array = np.array(given, dtype=float)
         except (TypeError, ValueError):
-            raise ValueError(f"the rows behind node {name!r} are no numbers: expected an array of shape {shape}") from None
+            raise ValueError(
+                f"the rows behind node {name!r} are no numbers: expected an array of shape {shape}"
+            ) from None
         if array.ndim and array.shape != shape:
             raise ValueError(f"the rows behind node {name!r} have shape {array.shape}: its parents ask for {shape}")
         if not (array >= 0).all():
-            raise ValueError(f"node {name!r} rests on {array[~(array >= 0)].flat[0]:g} rows: give numbers from 0 up, or inf where a row of its table is exact")
+            raise ValueError(
+                f"node {name!r} rests on {array[~(array >= 0)].flat[0]:g} rows: give numbers from 0 up, or inf "
+                "where a row of its table is exact"
+            )
         array = np.array(np.broadcast_to(array, shape))
         array.setflags(write=False)
         checked.append(array)
@@ -313,7 +334,10 @@ def checked_origin(
         field -> value
     """
     if stable is not None and not isinstance(stable, Marginals):
-        raise ValueError(f"stable counts are Marginals, not {type(stable).__name__}: make them with Marginals.from_counts or Marginals.from_codes")
+        raise ValueError(
+            f"stable counts are Marginals, not {type(stable).__name__}: make them with Marginals.from_counts "
+            "or Marginals.from_codes"
+        )
     if not isinstance(smoothing, (int, float, np.number)) or not 0 <= smoothing < math.inf:
         raise ValueError(f"smoothing is a number of pseudo-rows, from 0 up; not {smoothing!r}")
     edges = frozenset(map(tuple, reversible))
@@ -322,8 +346,13 @@ def checked_origin(
     for other in others:
         if not isinstance(other, CausalNetwork) or (other.names, other.states) != (net.names, net.states):
             raise ValueError(f"other networks must have the same nodes and states in the same order; {other!r} has not")
-    return {"stable": None if stable is None else stable.reindex(net.index), "rows": None if rows is None else checked_rows(net, rows),
-            "smoothing": float(smoothing), "reversible": edges, "others": tuple(others)}
+    return {
+        "stable": None if stable is None else stable.reindex(net.index),
+        "rows": None if rows is None else checked_rows(net, rows),
+        "smoothing": float(smoothing),
+        "reversible": edges,
+        "others": tuple(others),
+    }
 
 # %% ../../nbs/02-network/network.ipynb #log-prob
 def log_probability(
@@ -356,7 +385,7 @@ def cut(
     net: CausalNetwork,
     interventions: Mapping[str, str] | Intervention,  # node -> state
 ) -> CausalNetwork:
-    """The network after do(X = x): no arrows into X, all probability on x (Definition 4); raises ValueError for an unknown node or state.
+    """The network after do(X = x): no arrows into X, all on x (Definition 4); raises ValueError for an unknown label.
 
     Parameters
     ----------
@@ -370,14 +399,18 @@ def cut(
     """
     forced = interventions.do if isinstance(interventions, Intervention) else interventions
     if not isinstance(forced, Mapping):
-        raise ValueError(f"do takes nodes and their states, as in {{{net.names[0]!r}: {net.states[0][0]!r}}}; not {interventions!r}")
+        raise ValueError(
+            f"do takes nodes and their states, as in {{{net.names[0]!r}: {net.states[0][0]!r}}}; not {interventions!r}"
+        )
     parents, cpts = list(net.parents), list(net.cpts)
     for node, state in forced.items():
         j, k = net.position(node, state)
         parents[j], cpts[j] = (), np.eye(1, net.sizes[j], k)[0]
         cpts[j].setflags(write=False)
     out = object.__new__(CausalNetwork)  # as valid as the network it is cut from: nothing to check again
-    for field, value in zip(("names", "states", "parents", "cpts"), (net.names, net.states, Parents(parents, net.names), tuple(cpts))):
+    for field, value in zip(
+        ("names", "states", "parents", "cpts"), (net.names, net.states, Parents(parents, net.names), tuple(cpts))
+    ):
         object.__setattr__(out, field, value)
     return out
 
@@ -388,7 +421,7 @@ def random_network(
     max_parents: int = 3,
     seed: int | np.random.Generator = 0,
 ) -> CausalNetwork:
-    """A random graph with uniformly random tables, nodes X0, X1, … with states s0, s1, …; raises ValueError for sizes below 1.
+    """A random graph and tables, nodes X0, X1, … with states s0, s1, …; raises ValueError for sizes below 1.
 
     Parameters
     ----------
@@ -404,10 +437,16 @@ def random_network(
     """
     sizes = [int(k) for k in n_states] if isinstance(n_states, Iterable) else [int(n_states)] * n_nodes
     if n_nodes < 1 or len(sizes) != n_nodes or min(sizes) < 1 or max_parents < 0:
-        raise ValueError("a random network needs at least one node, a number of states from 1 up for each, and max_parents from 0 up; "
-                         f"not n_nodes={n_nodes}, n_states={n_states}, max_parents={max_parents}")
+        raise ValueError(
+            "a random network needs at least one node, a number of states from 1 up for each, and max_parents "
+            "from 0 up; "
+            f"not n_nodes={n_nodes}, n_states={n_states}, max_parents={max_parents}"
+        )
     rng = np.random.default_rng(seed)
-    parents = [tuple(sorted(rng.choice(j, rng.integers(0, min(j, max_parents) + 1), replace=False).tolist())) for j in range(n_nodes)]
+    parents = [
+        tuple(sorted(rng.choice(j, rng.integers(0, min(j, max_parents) + 1), replace=False).tolist()))
+        for j in range(n_nodes)
+    ]
     cpts = [rng.dirichlet(np.ones(k), size=tuple(sizes[p] for p in ps)) for k, ps in zip(sizes, parents)]
     names, states = [f"X{j}" for j in range(n_nodes)], [[f"s{k}" for k in range(size)] for size in sizes]
     return CausalNetwork(names, states, parents, cpts)
@@ -477,7 +516,9 @@ def ancestral_sample(
 
 # %% ../../nbs/02-network/network.ipynb #properties
 OWN = "dimm_"  # how the names of our properties begin
-Said: TypeAlias = Mapping[str, Sequence[tuple[str, str]]]  # by node: names of properties, without `OWN`, and their numbers
+Said: TypeAlias = Mapping[
+    str, Sequence[tuple[str, str]]
+]  # by node: names of properties, without `OWN`, and their numbers
 
 
 def numbers_text(values: ArrayLike) -> str:
@@ -511,7 +552,9 @@ def origin_lines(net: CausalNetwork) -> dict[str, list[tuple[str, str]]]:  # by 
         lines[net.names[0]].append(("smoothing", numbers_text(net.smoothing)))
     for j, name in enumerate(net.names):
         if net.stable is not None:
-            lines[name].append(("stable", f"{numbers_text(net.stable.n[j])} {numbers_text(net.stable.p[net.slices[j]])}"))
+            lines[name].append(
+                ("stable", f"{numbers_text(net.stable.n[j])} {numbers_text(net.stable.p[net.slices[j]])}")
+            )
         if net.rows is not None:
             lines[name].append(("rows", numbers_text(net.rows[j])))
         if open_ := [i for i, p in enumerate(net.parents[j]) if (net.names[p], name) in net.reversible]:
@@ -549,8 +592,16 @@ def own_properties(properties: Mapping[str, Sequence[str]]) -> Said:
     -------
     Said
     """
-    cut = {name: [text.partition("=") for text in kept if text.startswith(OWN)] for name, kept in properties.items() if name}
-    return {name: [(what.removeprefix(OWN).strip(), numbers.strip()) for what, _, numbers in kept] for name, kept in cut.items() if kept}
+    cut = {
+        name: [text.partition("=") for text in kept if text.startswith(OWN)]
+        for name, kept in properties.items()
+        if name
+    }
+    return {
+        name: [(what.removeprefix(OWN).strip(), numbers.strip()) for what, _, numbers in kept]
+        for name, kept in cut.items()
+        if kept
+    }
 
 
 def origin_fields(tables: Tables, said: Said) -> dict[str, Any]:  # arguments for CausalNetwork
@@ -571,28 +622,44 @@ def origin_fields(tables: Tables, said: Said) -> dict[str, Any]:  # arguments fo
         try:
             return np.array(texts[0].split(), dtype=float) if texts else None
         except ValueError:
-            raise ValueError(f"node {tables.names[j]!r}: the property {OWN}{what} holds something that is no number: {texts[0]!r}") from None
+            raise ValueError(
+                f"node {tables.names[j]!r}: the property {OWN}{what} holds something that is no number: {texts[0]!r}"
+            ) from None
 
     n = range(len(tables.names))
     rows, stable = [of("rows", j) for j in n], [of("stable", j) for j in n]
     for what, found in (("rows", rows), ("stable", stable)):
         if missing := [tables.names[j] for j in n if found[j] is None] if any(f is not None for f in found) else []:
-            raise ValueError(f"node {missing[0]!r} has no property {OWN}{what}, and other nodes have: give all of them or none")
+            raise ValueError(
+                f"node {missing[0]!r} has no property {OWN}{what}, and other nodes have: give all of them or none"
+            )
     for name, states, numbers in zip(tables.names, tables.states, stable):
         if numbers is not None and len(numbers) != len(states) + 1:
-            raise ValueError(f"node {name!r}: the property {OWN}stable holds {len(numbers)} numbers: give its rows, and a share for each of its {len(states)} states")
-    fields: dict[str, Any] = {"smoothing": float(smoothing[0]) if (smoothing := of("smoothing", 0)) is not None and len(smoothing) else 0.0}
+            raise ValueError(
+                f"node {name!r}: the property {OWN}stable holds {len(numbers)} numbers: give its rows, and a "
+                f"share for each of its {len(states)} states"
+            )
+    fields: dict[str, Any] = {
+        "smoothing": float(smoothing[0]) if (smoothing := of("smoothing", 0)) is not None and len(smoothing) else 0.0
+    }
     if any(r is not None for r in rows):
         shapes = [tuple(len(tables.states[p]) for p in parents) for parents in tables.parents]
-        fields["rows"] = [r.reshape(shape) if r is not None and r.size == math.prod(shape) else r for r, shape in zip(rows, shapes)]
+        fields["rows"] = [
+            r.reshape(shape) if r is not None and r.size == math.prod(shape) else r for r, shape in zip(rows, shapes)
+        ]
     if any(s is not None for s in stable):
         pairs = [(name, state) for name, states in zip(tables.names, tables.states) for state in states]
-        fields["stable"] = Marginals(pairs, np.concatenate([s[1:] for s in stable if s is not None]), [s[0] for s in stable if s is not None])
+        fields["stable"] = Marginals(
+            pairs, np.concatenate([s[1:] for s in stable if s is not None]), [s[0] for s in stable if s is not None]
+        )
     fields["reversible"] = []
     for j, (name, parents) in enumerate(zip(tables.names, tables.parents)):
         for i in [] if (positions := of("reversible", j)) is None else positions:
             if i not in range(len(parents)):
-                raise ValueError(f"node {name!r}: the property {OWN}reversible names parent {i:g}, and it has {len(parents)}, counted from 0")
+                raise ValueError(
+                    f"node {name!r}: the property {OWN}reversible names parent {i:g}, and it has "
+                    f"{len(parents)}, counted from 0"
+                )
             fields["reversible"].append((tables.names[parents[int(i)]], name))
     fields["others"] = other_networks(tables, said)
     return fields
@@ -615,7 +682,9 @@ def other_networks(tables: Tables, said: Said) -> list[CausalNetwork]:
         for text in (text for what, text in lines if what == "other"):
             number, what, numbers = (*text.split(" ", 2), "", "")[:3]
             if not number.isdecimal():
-                raise ValueError(f"node {name!r}: the property {OWN}other begins with {number!r}, not with the number of a network")
+                raise ValueError(
+                    f"node {name!r}: the property {OWN}other begins with {number!r}, not with the number of a network"
+                )
             parts.setdefault(int(number), {}).setdefault(name, []).append((what, numbers))
     return [other_network(tables, parts[k]) for k in sorted(parts)]
 
@@ -685,7 +754,7 @@ def bif_network(path: str | Path) -> CausalNetwork:
 def load_network(
     name: str | os.PathLike[str],  # "alarm", "asia", …: see `packaged_files`; or the path of a BIF file
 ) -> CausalNetwork:
-    """A packaged network by its name, or the one in a file; raises ValueError for an unknown one, OSError for a file that cannot be read.
+    """A packaged network by its name, or the one in a file; raises ValueError for an unknown one, OSError.
 
     Parameters
     ----------
@@ -701,7 +770,10 @@ def load_network(
         return bif_network(name)
     if name not in files:
         close = get_close_matches(str(name), files, 1)
-        raise ValueError(f"there is no packaged network {name!r}{f'; did you mean {close[0]!r}?' if close else '.'} The names are {', '.join(files)}")
+        raise ValueError(
+            f"there is no packaged network {name!r}{f'; did you mean {close[0]!r}?' if close else '.'} The "
+            f"names are {', '.join(files)}"
+        )
     return bif_network(files[name])
 
 
@@ -725,7 +797,10 @@ def as_network(
         return load_network(net)
     if hasattr(net, "get_cpds"):
         return CausalNetwork.from_pgmpy(net)
-    raise ValueError(f"a network is a CausalNetwork, a pgmpy model, the path of a BIF file or a packaged name, not {type(net).__name__}")
+    raise ValueError(
+        "a network is a CausalNetwork, a pgmpy model, the path of a BIF file or a packaged name, not "
+        f"{type(net).__name__}"
+    )
 
 # %% ../../nbs/02-network/network.ipynb #files
 def replace_file(path: Path, data: bytes) -> None:
@@ -737,7 +812,9 @@ def replace_file(path: Path, data: bytes) -> None:
     data : bytes
     """
     if not path.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, f"there is no folder {str(path.parent)!r} to write this file to: make it first", str(path))
+        raise FileNotFoundError(
+            errno.ENOENT, f"there is no folder {str(path.parent)!r} to write this file to: make it first", str(path)
+        )
     with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as part:
         try:
             part.write(data)
@@ -774,14 +851,21 @@ def pgmpy_tables(model: "DiscreteBayesianNetwork") -> Tables:
     """
     cpds = {name: model.get_cpds(name) for name in model.nodes()}
     if missing := [name for name, cpd in cpds.items() if not hasattr(cpd, "state_names")]:
-        raise ValueError(f"pgmpy's node {missing[0]!r} has no table of probabilities: fit the model, or add a TabularCPD")
+        raise ValueError(
+            f"pgmpy's node {missing[0]!r} has no table of probabilities: fit the model, or add a TabularCPD"
+        )
     place = {name: j for j, name in enumerate(cpds)}
     for name, cpd in cpds.items():
         if set(cpd.variables[1:]) != set(model.predecessors(name)):
-            raise ValueError(f"pgmpy's node {name!r} has parents {list(model.predecessors(name))}, and a table for {cpd.variables[1:]}: make them agree")
+            raise ValueError(
+                f"pgmpy's node {name!r} has parents {list(model.predecessors(name))}, and a table for "
+                f"{cpd.variables[1:]}: make them agree"
+            )
         for p in cpd.variables[1:]:
             if list(cpd.state_names[p]) != list(cpds[p].state_names[p]):
-                raise ValueError(f"pgmpy's tables of {name!r} and {p!r} list the states of {p!r} differently: make them agree")
+                raise ValueError(
+                    f"pgmpy's tables of {name!r} and {p!r} list the states of {p!r} differently: make them agree"
+                )
     return Tables(tuple(map(str, cpds)), tuple(tuple(map(str, cpd.state_names[name])) for name, cpd in cpds.items()),
                   tuple(tuple(place[p] for p in cpd.variables[1:]) for cpd in cpds.values()),
                   tuple(np.moveaxis(np.asarray(cpd.values, dtype=float), 0, -1) for cpd in cpds.values()))
