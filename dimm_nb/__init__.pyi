@@ -38,6 +38,8 @@ from .solvers.dimm import DimmResult, dimm_objective, objective_gap, solve_dimm
 from .solvers.em import EMResult, fit_em
 from .solvers.exact import ExactSolution, InconsistentMarginals, solve_exact
 
+__version__: str
+
 __all__ = [
     "CausalNetwork",
     "CountsWarning",

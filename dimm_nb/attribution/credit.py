@@ -15,11 +15,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import betainc
 
-from ..network.axis import Marginals
-from ..mixture.mixture import label_text
+from ..mixture.reading import look_up, same_label
+from ..network.axis import Marginals, label_text
 from ..network.network import CausalNetwork
 from ..network.oracle import Oracle
-from ..mixture.reading import look_up, same_label
 
 # %% ../../nbs/07-attribution/credit.ipynb #credit
 REST = "not explained"
@@ -30,7 +29,9 @@ def credit(
     shares: np.ndarray,  # (C,) π
     stable: np.ndarray,  # (S,) marginals before
     observed: np.ndarray,  # (S,) marginals after
-) -> pd.DataFrame:  # (S, interventions with a share + 1): what each adds to each marginal; rows sum to observed − stable
+) -> (
+    pd.DataFrame
+):  # (S, interventions with a share + 1): what each adds to each marginal; rows sum to observed − stable
     """Equation 4, term by term, largest share first; the last column is what no intervention explains.
 
     Parameters
@@ -46,7 +47,6 @@ def credit(
     Returns
     -------
     pd.DataFrame
-        (S, interventions with a share + 1): what each adds to each marginal; rows sum to observed − stable
     """
     used = np.flatnonzero(shares)[np.argsort(-shares[np.flatnonzero(shares)], kind="stable")]
     parts = oracle.effects[:, used] * shares[used]
@@ -78,7 +78,9 @@ def metric_label(
     elif isinstance(metric, Mapping) and len(metric) == 1:
         splits = list(metric.items())
     else:
-        raise ValueError(f"a metric is one node and its state, as in {{{net.names[0]!r}: {net.states[0][0]!r}}}, not {metric!r}")
+        raise ValueError(
+            f"a metric is one node and its state, as in {{{net.names[0]!r}: {net.states[0][0]!r}}}, not {metric!r}"
+        )
     nodes = same_label(net.names)
     node, state = next((pair for pair in splits if look_up(nodes, pair[0]) is not None), splits[0])
     j = net.position(look_up(nodes, node) or node)  # raises for what the network does not know
@@ -93,7 +95,7 @@ def contributions(
     stable: np.ndarray,  # (S,)
     observed: np.ndarray,  # (S,)
     metric: tuple[str, str],
-) -> pd.DataFrame:  # columns points, lower, upper (fractions, not %); largest effect first, "not explained" last; points sum to the change
+) -> pd.DataFrame:  # points, lower, upper: fractions that sum to the change; "not explained" is last
     """What each intervention adds to the metric, with the interval of its share.
 
     Parameters
@@ -110,14 +112,16 @@ def contributions(
     Returns
     -------
     pd.DataFrame
-        columns points, lower, upper (fractions, not %); largest effect first, "not explained" last; points
-        sum to the change
+        points, lower, upper: fractions that sum to the change; "not explained" is last
     """
     row = oracle.index.get_loc(metric)
     used = np.flatnonzero(table.share.to_numpy())
     ends = oracle.effects[row, used, None] * table.loc[:, ["lower", "upper"]].to_numpy()[used]
     points = oracle.effects[row, used] * table.share.to_numpy()[used]
-    out = pd.DataFrame({"points": points, "lower": ends.min(axis=1), "upper": ends.max(axis=1)}, [label_text(label) for label in oracle.interventions[used]])
+    out = pd.DataFrame(
+        {"points": points, "lower": ends.min(axis=1), "upper": ends.max(axis=1)},
+        [label_text(label) for label in oracle.interventions[used]],
+    )
     out = out.iloc[np.argsort(-abs(points), kind="stable")]
     out.loc[REST] = [observed[row] - stable[row] - points.sum(), np.nan, np.nan]
     return out.rename_axis("intervention")
@@ -196,7 +200,7 @@ def moved(
     pd.Series
         (S,) p-value of "this category is as frequent as before", both sides; by label
     """
-    if not np.isfinite(observed.n).all() or isinstance(stable, Marginals) and not np.isfinite(stable.n).all():
+    if not np.isfinite(observed.n).all() or (isinstance(stable, Marginals) and not np.isfinite(stable.n).all()):
         raise ValueError("exact marginals (n is inf) have no noise, and so no test: compare them as they are")
     node_of = pd.factorize(observed.index.get_level_values(0))[0]
     n = np.floor(observed.n)[node_of]
@@ -231,8 +235,13 @@ def first_moved(
 
 # %% ../../nbs/07-attribution/credit.ipynb #words
 NUMBER = r"(-?\d+\.?\d*)"
-BOUNDS = {rf">={NUMBER}": r"\1 or more", rf"<={NUMBER}": r"\1 or less", rf">{NUMBER}": r"more than \1", rf"<{NUMBER}": r"below \1",
-          rf"{NUMBER}\.\.{NUMBER}": r"\1 to below \2"}
+BOUNDS = {
+    rf">={NUMBER}": r"\1 or more",
+    rf"<={NUMBER}": r"\1 or less",
+    rf">{NUMBER}": r"more than \1",
+    rf"<{NUMBER}": r"below \1",
+    rf"{NUMBER}\.\.{NUMBER}": r"\1 to below \2",
+}
 
 
 def spoken(label: object) -> str:  # "HR: HIGH" for a pair, the name for others
@@ -250,7 +259,8 @@ def spoken(label: object) -> str:  # "HR: HIGH" for a pair, the name for others
     if not isinstance(label, tuple):
         return str(label)
     node, state = map(str, label)
-    return f"{node}: {next((re.sub(bound, text, state) for bound, text in BOUNDS.items() if re.fullmatch(bound, state)), state)}"
+    text = next((re.sub(bound, text, state) for bound, text in BOUNDS.items() if re.fullmatch(bound, state)), state)
+    return f"{node}: {text}"
 
 
 def percent(x: float, digits: int | None = None) -> str:
@@ -282,7 +292,11 @@ def points(x: float) -> str:
     -------
     str
     """
-    return "–" if not np.isfinite(x) else f"{100 * x:+.2f}".replace("-", "−").replace("−0.00", "0.00").replace("+0.00", "0.00")
+    return (
+        "–"
+        if not np.isfinite(x)
+        else f"{100 * x:+.2f}".replace("-", "−").replace("−0.00", "0.00").replace("+0.00", "0.00")
+    )
 
 
 def p_text(p: float) -> str:
@@ -300,7 +314,7 @@ def p_text(p: float) -> str:
 
 
 def visible(text: object) -> str:
-    """A user's text with line breaks as blanks, and what cannot be seen (control and direction marks) as a sign that can.
+    """A user's text with line breaks as blanks, and control and direction marks as a sign that can be seen.
 
     Parameters
     ----------

@@ -8,13 +8,13 @@ __all__ = ['STYLE', 'TOO_SMALL', 'drawable', 'label_of', 'plain', 'new_axes', 'd
 
 # %% ../../nbs/07-attribution/figures.ipynb #imports
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from .explain import NOT_ASSESSED, Explanation, shown
 from .credit import REST, Metric, metric_label, percent, points, spoken, visible
+from .explain import NOT_ASSESSED, Explanation, shown
 from ..network.drawing import ARROW, draw_network
 
 # %% ../../nbs/07-attribution/figures.ipynb #typing-imports
@@ -22,8 +22,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # %% ../../nbs/07-attribution/figures.ipynb #draw-shares
-STYLE = {"supported": ("o", "#0072B2", "#0072B2"), "cannot tell": ("s", "white", "#B34700"), "not supported": ("X", "#8C8C8C", "#8C8C8C"),
-         NOT_ASSESSED: ("D", "#0072B2", "#0072B2")}
+STYLE = {
+    "supported": ("o", "#0072B2", "#0072B2"),
+    "cannot tell": ("s", "white", "#B34700"),
+    "not supported": ("X", "#8C8C8C", "#8C8C8C"),
+    NOT_ASSESSED: ("D", "#0072B2", "#0072B2"),
+}
 
 
 def drawable(text: str) -> str:
@@ -121,9 +125,23 @@ def draw_shares(
         if len(at):
             rows = table.iloc[at]
             ax.hlines(at, 100 * rows.lower, 100 * rows.upper, color=edge, lw=2, alpha=0.6)
-            ax.scatter(100 * rows.share, at, marker=marker, s=46, facecolor=face, edgecolor=edge, linewidth=1.4, zorder=3, label=verdict)
+            ax.scatter(
+                100 * rows.share,
+                at,
+                marker=marker,
+                s=46,
+                facecolor=face,
+                edgecolor=edge,
+                linewidth=1.4,
+                zorder=3,
+                label=verdict,
+            )
     ax.set_yticks(range(len(table)), [label_of(spoken(label)) for label in table.index], parse_math=False)
-    ax.set(xlabel="share of the traffic, %", ylim=(max(len(table), 1) - 0.4, -0.6), xlim=(0, 1.05 * max(100 * np.nanmax(table[["share", "upper"]]), 1) if len(table) else 1))
+    ax.set(
+        xlabel="share of the traffic, %",
+        ylim=(max(len(table), 1) - 0.4, -0.6),
+        xlim=(0, 1.05 * max(100 * np.nanmax(table[["share", "upper"]]), 1) if len(table) else 1),
+    )
     ax.grid(axis="x", color="0.9")
     if len(table):
         ax.legend(frameon=False, loc="lower right")
@@ -156,7 +174,15 @@ def steps(
     main = main[abs(main) >= 5e-5].head(n)
     others = parts.drop(REST).sum() - main.sum()
     count = len(parts) - 1 - len(main)
-    return pd.concat([main, pd.Series({f"{count} other{'s' * (count > 1)}": others} if count and abs(others) >= 5e-6 else {}, dtype=float), parts[[REST]]])
+    return pd.concat(
+        [
+            main,
+            pd.Series(
+                {f"{count} other{'s' * (count > 1)}": others} if count and abs(others) >= 5e-6 else {}, dtype=float
+            ),
+            parts[[REST]],
+        ]
+    )
 
 # %% ../../nbs/07-attribution/figures.ipynb #draw-waterfall
 def draw_waterfall(
@@ -189,13 +215,24 @@ def draw_waterfall(
     reach = max(np.ptp(level), 0.05)
     ax.scatter([start, end], [0, len(parts) + 1], s=70, color="black", zorder=3)
     for k, (name, step) in enumerate(parts.items(), start=1):
-        style = {"color": "0.75"} if name == REST else {"color": "#0072B2"} if step >= 0 else {"facecolor": "#E69F00", "hatch": "///", "edgecolor": "white"}
+        style: dict[str, Any] = {"facecolor": "#E69F00", "hatch": "///", "edgecolor": "white"}
+        if name == REST or step >= 0:
+            style = {"color": "0.75" if name == REST else "#0072B2"}
         ax.barh(k, step, left=level[k - 1], height=0.6, **style)
         ax.vlines(level[k - 1], k - 1.3 if k > 1 else 0, k + 0.3, color="0.4", lw=0.8)
-        ax.annotate(points(step / 100), (max(level[k - 1], level[k]), k), (4, 0), textcoords="offset points", va="center", fontsize=9)
+        ax.annotate(
+            points(step / 100),
+            (max(level[k - 1], level[k]), k),
+            (4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=9,
+        )
     ax.vlines(end, len(parts) - 0.3, len(parts) + 1, color="0.4", lw=0.8)
     for k, value in ((0, start), (len(parts) + 1, end)):
-        ax.annotate(percent(value / 100), (value, k), (8, 0), textcoords="offset points", va="center", fontsize=9, weight="bold")
+        ax.annotate(
+            percent(value / 100), (value, k), (8, 0), textcoords="offset points", va="center", fontsize=9, weight="bold"
+        )
     names = ["stable period", *(label_of(name) for name in parts.index), "observed"]
     ax.set_yticks(range(len(names)), names, parse_math=False)
     ax.set(xlim=(level.min() - 0.05 * reach, level.max() + 0.25 * reach), ylim=(len(names) - 0.4, -0.6))
@@ -226,11 +263,30 @@ def draw_fit(
     odd = fit.p_value < 0.01 / len(fit)
     ax.plot([0, 100], [0, 100], color="0.6", lw=1, zorder=1)
     ax.scatter(100 * fit.stable, 100 * fit.observed, s=14, color="0.75", label="stable period", zorder=2)
-    ax.scatter(100 * fit.explained[~odd], 100 * fit.observed[~odd], s=18, color="#0072B2", label="with these shares", zorder=3)
+    ax.scatter(
+        100 * fit.explained[~odd], 100 * fit.observed[~odd], s=18, color="#0072B2", label="with these shares", zorder=3
+    )
     if odd.any():
-        ax.scatter(100 * fit.explained[odd], 100 * fit.observed[odd], s=40, marker="D", facecolor="none", edgecolor="#B34700", linewidth=1.5, label="at odds", zorder=4)
+        ax.scatter(
+            100 * fit.explained[odd],
+            100 * fit.observed[odd],
+            s=40,
+            marker="D",
+            facecolor="none",
+            edgecolor="#B34700",
+            linewidth=1.5,
+            label="at odds",
+            zorder=4,
+        )
         for label, line in fit[odd].nsmallest(3, "p_value").iterrows():
-            ax.annotate(label_of(spoken(label), 22), (100 * line.explained, 100 * line.observed), (6, -10), textcoords="offset points", fontsize=8, parse_math=False)
+            ax.annotate(
+                label_of(spoken(label), 22),
+                (100 * line.explained, 100 * line.observed),
+                (6, -10),
+                textcoords="offset points",
+                fontsize=8,
+                parse_math=False,
+            )
     ax.set(xlabel="marginal expected, %", ylabel="marginal observed, %", xlim=(-2, 102), ylim=(-2, 102), aspect="equal")
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(frameon=False, loc="upper left")
@@ -267,7 +323,9 @@ def draw_share_network(
             box.set(facecolor=colours(depth) if value >= TOO_SMALL else "white", edgecolor=ARROW)
         text.set_text(drawable(text.get_text()))
         if value >= TOO_SMALL:
-            text.set(text=f"{text.get_text()}\n{percent(value)}", color="white" if depth > 0.55 else "black", weight="bold")
+            text.set(
+                text=f"{text.get_text()}\n{percent(value)}", color="white" if depth > 0.55 else "black", weight="bold"
+            )
     return ax
 
 

@@ -17,9 +17,10 @@ from .attribution import Attribution, CountsLike, answer
 from .credit import first_moved, moved, p_text, percent, spoken
 from .explain import MISFIT
 from .figures import label_of, new_axes
-from ..network.axis import Marginals, MisfitWarning
-from ..mixture.reading import NetworkLike, Totals, as_network, read_period
+from ..mixture.reading import Totals, read_period
+from ..network.axis import MisfitWarning
 from ..network.calls import once_positional, tell
+from ..network.network import NetworkLike, as_network
 
 # %% ../../nbs/07-attribution/periods.ipynb #typing-imports
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ def split_periods(
     """
     if isinstance(counts, pd.DataFrame):
         if list(counts.columns).count("period") != 1:
-            raise ValueError("a table of several periods needs one column 'period' beside node, state, count; or give {period: counts}")
+            raise ValueError(
+                "several periods need one column 'period' beside node, state, count; or give {period: counts}"
+            )
         if counts["period"].isna().any():
             raise ValueError(f"counts row {int(np.argmax(counts['period'].isna()))} has no period: give each row one")
         counts = {period: part.drop(columns="period") for period, part in counts.groupby("period", sort=True)}
@@ -69,7 +72,9 @@ class AttributionSeries:
     """
 
     results: dict[object, Attribution]  # by period, in order
-    tests: pd.DataFrame  # index period; columns p_value (of "nothing has moved", corrected), category (that speaks most against it)
+    tests: (
+        pd.DataFrame
+    )  # index period; columns p_value (of "nothing has moved", corrected), category (that speaks most against it)
     level: float
 
     @property
@@ -103,14 +108,28 @@ class AttributionSeries:
         pd.DataFrame
             index period and the catalogue's levels
         """
-        return pd.concat({period: r.shares[["share", "lower", "upper", "probability", "verdict"]] for period, r in self.results.items()}, names=["period"])
+        return pd.concat(
+            {
+                period: r.shares[["share", "lower", "upper", "probability", "verdict"]]
+                for period, r in self.results.items()
+            },
+            names=["period"],
+        )
 
     def __repr__(self) -> str:
         first = self.first_deviating
-        began = "No period deviates from the stable one" if first is None else (
-            f"The first period that deviates is {first} ({p_text(self.tests.p_value[first])}), most of all at {spoken(self.tests.category[first])}")
-        found = [f"{period}: " + (", ".join(f"{spoken(label)} {percent(share)}" for label, share in r.largest(3).share.items())
-                                 or "nothing") for period, r in self.results.items()]
+        began = "No period deviates from the stable one"
+        if first is not None:
+            p_value, category = self.tests.p_value[first], self.tests.category[first]
+            began = f"The first period that deviates is {first} ({p_text(p_value)}), most of all at {spoken(category)}"
+        found = [
+            f"{period}: "
+            + (
+                ", ".join(f"{spoken(label)} {percent(share)}" for label, share in r.largest(3).share.items())
+                or "nothing"
+            )
+            for period, r in self.results.items()
+        ]
         return "\n".join([f"{began}.", *found])
 
     def plot(self, n: int = 5, ax: "Axes | None" = None) -> "Axes":
@@ -138,7 +157,7 @@ def attribute_series(
     totals: Totals | None = None,
     **options: Any,  # the others of `attribute`: method, metric, seed, interventions, shared_rows
 ) -> AttributionSeries:
-    """Each period attributed, and the first that deviates; raises ValueError that names the period, warns once where in doubt.
+    """Each period attributed, and the first that deviates; raises ValueError with its period, warns once where in doubt.
 
     Parameters
     ----------
@@ -168,12 +187,23 @@ def attribute_series(
         tests[period] = first_moved(moved(results[period].observed, against), len(periods))
     doubtful = [str(period) for period, result in results.items() if result.p_value < MISFIT]
     if doubtful:
-        tell(f"no mixture of these interventions explains the counts of {', '.join(doubtful)}: see their headlines", MisfitWarning)
+        tell(
+            f"no mixture of these interventions explains the counts of {', '.join(doubtful)}: see their headlines",
+            MisfitWarning,
+        )
     index = pd.Index(list(tests), name="period", tupleize_cols=False)
     return AttributionSeries(results, pd.DataFrame(list(tests.values()), index, ["p_value", "category"]), level)
 
 # %% ../../nbs/07-attribution/periods.ipynb #draw-series
-LINES = [("#0072B2", "o"), ("#E69F00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#56B4E9", "v"), ("#D55E00", "P"), ("#000000", "X")]
+LINES = [
+    ("#0072B2", "o"),
+    ("#E69F00", "s"),
+    ("#009E73", "^"),
+    ("#CC79A7", "D"),
+    ("#56B4E9", "v"),
+    ("#D55E00", "P"),
+    ("#000000", "X"),
+]
 
 
 def draw_series(
@@ -205,9 +235,22 @@ def draw_series(
     first = series.first_deviating
     if first is not None:
         ax.axvline(list(series.results).index(first), color="0.4", ls=":", zorder=0)
-        ax.annotate("first deviating", (list(series.results).index(first), 1), (4, -2), xycoords=("data", "axes fraction"), textcoords="offset points", va="top", fontsize=8)
+        ax.annotate(
+            "first deviating",
+            (list(series.results).index(first), 1),
+            (4, -2),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            va="top",
+            fontsize=8,
+        )
     step = max(1, len(at) // 12)
-    ax.set_xticks(at[::step], [label_of(str(period), 12) for period in series.results][::step], parse_math=False, rotation=45 if len(at) > 7 else 0)
+    ax.set_xticks(
+        at[::step],
+        [label_of(str(period), 12) for period in series.results][::step],
+        parse_math=False,
+        rotation=45 if len(at) > 7 else 0,
+    )
     ax.set(ylabel="share of the traffic, %", ylim=(0, None))
     ax.spines[["top", "right"]].set_visible(False)
     if (peak > 0).any():

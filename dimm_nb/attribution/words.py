@@ -17,7 +17,7 @@ import pandas as pd
 
 from .credit import REST, interval_text, p_text, percent, points, spoken
 from .explain import MISFIT, NOT_ASSESSED, Explanation, likely, shown
-from ..mixture.mixture import label_text
+from ..network.axis import label_text
 
 # %% ../../nbs/07-attribution/words.ipynb #doubt
 def doubt(result: Explanation) -> str:
@@ -37,9 +37,11 @@ def doubt(result: Explanation) -> str:
     if result.p_value >= MISFIT:
         return f"These counts can be explained by interventions on this network ({p_text(result.p_value)}).{end}"
     where = result.fit.p_value.idxmin()
-    return (f"With care: no mixture of these interventions explains the counts ({p_text(result.p_value)}). Something else "
-            f"happened, or the network is wrong somewhere; most at odds is {spoken(where)}, {percent(result.fit.observed[where])} "
-            f"observed and {percent(result.fit.explained[where])} explained.{end}")
+    return (
+        f"With care: no mixture of these interventions explains the counts ({p_text(result.p_value)}). Something else "
+        f"happened, or the network is wrong; most at odds is {spoken(where)}, {percent(result.fit.observed[where])} "
+        f"observed and {percent(result.fit.explained[where])} explained.{end}"
+    )
 
 # %% ../../nbs/07-attribution/words.ipynb #headline
 def headline(result: Explanation) -> tuple[str, str, str, str]:
@@ -67,7 +69,11 @@ def happened(result: Explanation) -> str:
     -------
     str
     """
-    within = f" ({level_text(result)} {interval_text(*result.base_interval)})" if np.isfinite(result.base_interval[0]) else ""
+    within = (
+        f" ({level_text(result)} {interval_text(*result.base_interval)})"
+        if np.isfinite(result.base_interval[0])
+        else ""
+    )
     if (result.shares.share > 0).any():
         return (f"About {percent(1 - result.base_weight)} of the traffic was touched by interventions; "
                 f"{percent(result.base_weight)} was as before{within}.")
@@ -104,13 +110,18 @@ def sureness(result: Explanation) -> str:
     """
     found = result.largest(len(result.shares))
     if result.shares.verdict.eq(NOT_ASSESSED).any():
-        return (f"The method '{result.method}' finds {len(found)} interventions, and does not say how sure it is of any; "
-                f"the largest: {named(found, 3)}.")
+        return (
+            f"The method '{result.method}' finds {len(found)} interventions, and does not say how sure it is of any; "
+            f"the largest: {named(found, 3)}."
+        )
     supported = found[found.verdict == "supported"]
     rest = (likely(result.shares) & result.shares.verdict.eq("cannot tell")).sum()
-    cannot = f" Of {rest} more these counts cannot tell whether {'it' if rest == 1 else 'they'} happened." if rest else ""
+    cannot = (
+        f" Of {rest} more these counts cannot tell whether {'it' if rest == 1 else 'they'} happened." if rest else ""
+    )
     if not len(supported):
-        return f"No single intervention is supported by these counts (probability at least 95 %).{cannot.replace(' more', '')}"
+        no = "No single intervention is supported by these counts (probability at least 95 %)."
+        return f"{no}{cannot.replace(' more', '')}"
     if result.p_value < MISFIT:
         are = "would be supported if the counts were explained"
     else:
@@ -170,9 +181,12 @@ def effect_sentence(result: Explanation) -> str:
         more = effects[~own].iloc[3:]
         main.append(f"{points(more.sum())} from {len(more)} other{'s' * (len(more) > 1)}")
     if own.any():
-        main.append(f"{points(effects[own].sum())} from interventions on {metric[0]} itself, which say that it moved and not why")
+        main.append(
+            f"{points(effects[own].sum())} from interventions on {metric[0]} itself, which say that it moved, not why"
+        )
     lead = f"{spoken(metric)} went from" if result.metric else f"The largest shift is that of {spoken(metric)}, from"
-    return f"{lead} {percent(before)} to {percent(after)}, {points(after - before)} points: {', '.join([*main, f'{points(parts[REST])} {REST}'])}."
+    through = ", ".join([*main, f"{points(parts[REST])} {REST}"])
+    return f"{lead} {percent(before)} to {percent(after)}, {points(after - before)} points: {through}."
 
 
 def spoken_names(result: Explanation) -> dict[str, str]:  # "HR=HIGH" -> "HR: HIGH"
@@ -190,7 +204,9 @@ def spoken_names(result: Explanation) -> dict[str, str]:  # "HR=HIGH" -> "HR: HI
     return {label_text(label): spoken(label) for label in result.oracle.interventions}
 
 # %% ../../nbs/07-attribution/words.ipynb #ranking
-def ranking(result: Explanation, n: int) -> pd.DataFrame:  # text; intervention, share, interval, verdict, probability, …
+def ranking(
+    result: Explanation, n: int
+) -> pd.DataFrame:  # text; intervention, share, interval, verdict, probability, …
     """The interventions with a share, and those that may well have one, as text.
 
     Parameters
@@ -213,15 +229,18 @@ def ranking(result: Explanation, n: int) -> pd.DataFrame:  # text; intervention,
     if table.most.notna().any():
         out["possible at all"] = [interval_text(*ends) for ends in zip(table.least, table.most)]
     if result.method == "posterior":
-        others = [", ".join(names.get(name, name) for name in some[:3]) + (f" or {len(some) - 3} more" if len(some) > 3 else "")
-                  for some in table.confused_with]
+        others = [
+            ", ".join(names.get(name, name) for name in some[:3])
+            + (f" or {len(some) - 3} more" if len(some) > 3 else "")
+            for some in table.confused_with
+        ]
         if any(others):
             out["may also be"] = others
     return out
 
 
 def metric_rows(result: Explanation, n: int) -> pd.DataFrame:  # text; columns because of, points, interval
-    """The metric's change, divided, as text; what rounds to nothing is summed up, what is of the metric itself is named so.
+    """The metric's change, divided, as text; what rounds to nothing is summed up, what is on the metric itself marked.
 
     Parameters
     ----------
@@ -244,7 +263,11 @@ def metric_rows(result: Explanation, n: int) -> pd.DataFrame:  # text; columns b
         out[level_text(result)] = ["–" if np.isnan(low) else f"{points(low)} to {points(high)}"
                                    for low, high in zip(shown.lower, shown.upper)]
     if len(rest):
-        out.loc[len(main) - 0.5] = [f"{len(rest)} other{'s' * (len(rest) > 1)}", points(rest.sum()), *["–"] * (out.shape[1] - 2)]
+        out.loc[len(main) - 0.5] = [
+            f"{len(rest)} other{'s' * (len(rest) > 1)}",
+            points(rest.sum()),
+            *["–"] * (out.shape[1] - 2),
+        ]
     return out.sort_index(ignore_index=True)
 
 # %% ../../nbs/07-attribution/words.ipynb #aligned
@@ -256,7 +279,7 @@ def aligned_text(
     table: pd.DataFrame,  # of text; the first column holds names
     width: int,  # characters
 ) -> str:
-    """A table with its columns flush, names left and numbers right; names too long, and what else is to be known, on lines of their own.
+    """A table with columns flush, names left, numbers right; what is long, and what else is to be known, on lines below.
 
     Parameters
     ----------
@@ -280,7 +303,11 @@ def aligned_text(
         long = len(name) > first
         lines += wrap(name, width - 2) if long else []
         lines.append("  ".join(flush(column, text) for column, text in zip(beside, ["" if long else name, *rest])))
-        told = "; ".join(f"{column} {cells[column][row]}" for column in BELOW if column in cells and cells[column][row] not in ("", "–"))
+        told = "; ".join(
+            f"{column} {cells[column][row]}"
+            for column in BELOW
+            if column in cells and cells[column][row] not in ("", "–")
+        )
         lines += [f"    {line}" for line in wrap(told, width - 6)]
     return "\n".join(f"  {line}".rstrip() for line in lines)
 
@@ -306,14 +333,22 @@ def summary(
     """
     said = "\n".join(line for sentence in headline(result) for line in wrap(sentence, width))
     table, parts = ranking(result, n), metric_rows(result, n)
-    ranked = f"Interventions, largest share first\n{aligned_text(table, width)}" if len(table) else "No intervention has a share."
+    ranked = (
+        f"Interventions, largest share first\n{aligned_text(table, width)}"
+        if len(table)
+        else "No intervention has a share."
+    )
     more = int((result.shares.share > 0).sum()) - len(table)
     count = f"\n  and {more} more, in --csv, --json and to_frame()" if more > 0 else ""
     moved = f"What moved {spoken(result.shown_metric)}\n{aligned_text(parts, width)}"
     blocks = [said, ranked + count, moved, "\n".join(wrap(fit_text(result), width))]
     if result.notes:
-        blocks.append("To be careful about\n" + "\n".join("\n".join(wrap(note, width, initial_indent="- ", subsequent_indent="  "))
-                                                          for note in result.notes))
+        blocks.append(
+            "To be careful about\n"
+            + "\n".join(
+                "\n".join(wrap(note, width, initial_indent="- ", subsequent_indent="  ")) for note in result.notes
+            )
+        )
     return "\n\n".join(blocks)
 
 
@@ -328,7 +363,9 @@ def rows_text(result: Explanation) -> str:
     -------
     str
     """
-    least, most = (f"{n:,.0f}" if np.isfinite(n) else "exact" for n in (result.observed.n.min(), result.observed.n.max()))
+    least, most = (
+        f"{n:,.0f}" if np.isfinite(n) else "exact" for n in (result.observed.n.min(), result.observed.n.max())
+    )
     return f"{least} rows" if least == most else f"{least} to {most} rows"
 
 
@@ -348,8 +385,11 @@ def fit_text(result: Explanation) -> str:
         return f"From {rows_text(result)}."
     half = detectable.median()
     rest = f"{percent(half)} or less for half of them" if np.isfinite(half) else "for half of them, none whatever"
-    return (f"From {rows_text(result)}. Shares that would have shown in four of five such periods: from {percent(detectable.min())} "
-            f"for the clearest intervention; {rest}.")
+    return (
+        f"From {rows_text(result)}. Shares that would have shown in four of five such periods: "
+        f"from {percent(detectable.min())} "
+        f"for the clearest intervention; {rest}."
+    )
 
 # %% ../../nbs/07-attribution/words.ipynb #as-dict
 FORMAT = {"format": "dimm_nb attribution", "version": 2}
@@ -382,10 +422,18 @@ def intervention_rows(result: Explanation) -> list[dict[str, Any]]:
     """
     does = dict(zip(result.oracle.interventions, result.dos))
     columns = ("share", "lower", "upper", "probability")
-    return [{"intervention": label_text(label), "do": dict(does[label]), **{c: known(line[c]) for c in columns},
-             "verdict": line.verdict, "possible": [known(result.shares[end][label]) for end in ("least", "most")],
-             "smallest_detectable": known(result.shares.detectable[label]), "confused_with": list(result.shares.confused_with[label])}
-            for label, line in result.ranked().iterrows()]
+    return [
+        {
+            "intervention": label_text(label),
+            "do": dict(does[label]),
+            **{c: known(line[c]) for c in columns},
+            "verdict": line.verdict,
+            "possible": [known(result.shares[end][label]) for end in ("least", "most")],
+            "smallest_detectable": known(result.shares.detectable[label]),
+            "confused_with": list(result.shares.confused_with[label]),
+        }
+        for label, line in result.ranked().iterrows()
+    ]
 
 
 def as_dict(result: Explanation) -> dict[str, Any]:
@@ -403,18 +451,32 @@ def as_dict(result: Explanation) -> dict[str, Any]:
     row = result.oracle.index.get_loc((node, state))
     parts = [{"intervention": name, **{c: known(line[c]) for c in ("points", "lower", "upper")}}
              for name, line in result.contributions().iterrows()]
-    fit = [{"node": label[0], "state": label[1], **{c: known(line[c]) for c in result.fit.columns}} for label, line in result.fit.iterrows()]
+    fit = [
+        {"node": label[0], "state": label[1], **{c: known(line[c]) for c in result.fit.columns}}
+        for label, line in result.fit.iterrows()
+    ]
     lower, upper = map(known, result.base_interval)
     explained = bool(result.p_value >= MISFIT) if np.isfinite(result.p_value) else None
     return FORMAT | {
-        "explained": explained, "converged": result.converged, "headline": list(headline(result)),
-        "method": result.method, "level": result.level,
+        "explained": explained,
+        "converged": result.converged,
+        "headline": list(headline(result)),
+        "method": result.method,
+        "level": result.level,
         "untouched": {"share": result.base_weight, "lower": lower, "upper": upper},
         "interventions": intervention_rows(result),
-        "metric": {"node": node, "state": state, "asked_for": result.metric is not None, "stable": known(result.stable[row]),
-                   "observed": known(result.observed.p[row]), "contributions": parts},
+        "metric": {
+            "node": node,
+            "state": state,
+            "asked_for": result.metric is not None,
+            "stable": known(result.stable[row]),
+            "observed": known(result.observed.p[row]),
+            "contributions": parts,
+        },
         "fit": {"p_value": known(result.p_value), "categories": fit},
-        "rows": {name: known(n) for name, n in zip(result.network.names, result.observed.n)}, "notes": list(result.notes)}
+        "rows": {name: known(n) for name, n in zip(result.network.names, result.observed.n)},
+        "notes": list(result.notes),
+    }
 
 # %% ../../nbs/07-attribution/words.ipynb #short-html
 def short_html(result: Explanation) -> str:

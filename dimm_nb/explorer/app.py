@@ -18,11 +18,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import ipywidgets as widgets
 from traitlets.config import Config
 
 from ..attribution.attribution import answer
+from ..attribution.explain import Method
 from .explorer import explore
 from ..theory.live import alert
 from ..network.network import CausalNetwork, packaged_files
@@ -75,7 +77,10 @@ def small_enough(which: str, upload: Upload) -> bytes: # its data
     """
     if not upload.data: raise UploadError(which, f"{upload.name} is empty: choose the {which} file again")
     if len(upload.data) > MOST_BYTES:
-        raise UploadError(which, f"{upload.name} has {len(upload.data) / 2**20:.1f} MiB, and a page takes up to {MOST_BYTES / 2**20:g}: use the dimm command for it")
+        raise UploadError(
+            which,
+            f"{upload.name} has {len(upload.data) / 2**20:.1f} MiB, and a page takes up to {MOST_BYTES / 2**20:g}: use the dimm command for it",
+        )
     return upload.data
 
 # %% ../../nbs/09-explorer/app.ipynb #report-from
@@ -100,17 +105,22 @@ def uploaded_network(
     try:
         if isinstance(network, Upload): path.write_bytes(small_enough("network", network))
         net = CausalNetwork.from_bif(path if isinstance(network, Upload) else packaged_files()[network])
-    except UploadError: raise
-    except ValueError as error: raise UploadError("network", str(error).replace(str(path), getattr(network, "name", ""))) from error
+    except UploadError:
+        raise
+    except ValueError as error:
+        raise UploadError("network", str(error).replace(str(path), getattr(network, "name", ""))) from error
     if len(net.index) > MOST_CATEGORIES:
-        raise UploadError("network", f"this network has {len(net.index):,} categories, and a page takes up to {MOST_CATEGORIES}: use the dimm command for it")
+        raise UploadError(
+            "network",
+            f"this network has {len(net.index):,} categories, and a page takes up to {MOST_CATEGORIES}: use the dimm command for it",
+        )
     return net
 
 
 def report_from(
     network: str | Upload, # a packaged name, or a BIF file
     counts: Upload, # CSV with the columns node, state, count
-    method: str = "posterior", # or "dimm"
+    method: Method = "posterior", # or "dimm"
 ) -> str: # a page of HTML
     """The attribution report of uploaded files; raises UploadError. Nothing stays on disk.
 
@@ -120,7 +130,7 @@ def report_from(
         a packaged name, or a BIF file
     counts : Upload
         CSV with the columns node, state, count
-    method : str, default "posterior"
+    method : Method, default "posterior"
         or "dimm"
 
     Returns
@@ -151,8 +161,10 @@ def shown_report(
         HTML: a link that saves it, and a frame that may run no scripts
     """
     data = base64.b64encode(report.encode()).decode()
-    return (f'<p><a style="text-decoration:underline" download="attribution.html" href="data:text/html;base64,{data}">Save this report</a></p>'
-            f'<iframe sandbox title="attribution report" style="width:100%;height:900px;border:1px solid #ccc" srcdoc="{html.escape(report)}"></iframe>')
+    return (
+        f'<p><a style="text-decoration:underline" download="attribution.html" href="data:text/html;base64,{data}">Save this report</a></p>'
+        f'<iframe sandbox title="attribution report" style="width:100%;height:900px;border:1px solid #ccc" srcdoc="{html.escape(report)}"></iframe>'
+    )
 
 # %% ../../nbs/09-explorer/app.ipynb #guard
 GUARD = f"""<script>{{
@@ -228,7 +240,11 @@ def chosen(row: widgets.HBox) -> Upload | None:
     -------
     Upload | None
     """
-    return Upload(row.children[0].value[0]["name"], bytes(row.children[0].value[0]["content"])) if row.children[0].value else None
+    return (
+        Upload(row.children[0].value[0]["name"], bytes(row.children[0].value[0]["content"]))
+        if row.children[0].value
+        else None
+    )
 
 
 class AttributionPanel(widgets.VBox):
@@ -237,9 +253,18 @@ class AttributionPanel(widgets.VBox):
         style = {"description_width": "70px"}
         self.network = widgets.Dropdown(options=[BUNDLED, *packaged_files()], description="network", style=style)
         self.bif, self.counts = upload_row("Network (.bif)", ".bif,.gz"), upload_row("Counts (.csv)", ".csv,.txt")
-        self.method = widgets.Dropdown(options={"with intervals (posterior)": "posterior", "shares only (DIMM)": "dimm"}, description="method", style=style)
-        self.run, self.report = widgets.Button(description="Attribute", button_style="primary"), widgets.HTML(layout={"width": "100%"})
-        note = widgets.HTML("<p>Counts: a CSV file with the columns node, state, count. Files are read once, and nothing is kept.</p>")
+        self.method = widgets.Dropdown(
+            options={"with intervals (posterior)": "posterior", "shares only (DIMM)": "dimm"},
+            description="method",
+            style=style,
+        )
+        self.run, self.report = (
+            widgets.Button(description="Attribute", button_style="primary"),
+            widgets.HTML(layout={"width": "100%"}),
+        )
+        note = widgets.HTML(
+            "<p>Counts: a CSV file with the columns node, state, count. Files are read once, and nothing is kept.</p>"
+        )
         super().__init__([note, self.network, self.bif, self.counts, self.method, self.run, self.report])
         self._thread = threading.Thread()
         self.run.on_click(lambda _: self.start())
@@ -248,17 +273,25 @@ class AttributionPanel(widgets.VBox):
         "Read what was chosen, and attribute in a thread, so that the page stays alive."
         bif, counts = chosen(self.bif), chosen(self.counts)
         network = bif if self.network.value == BUNDLED else self.network.value
-        for row, missing, what in ((self.bif, network is None, "a network: drop a BIF file here, or take a packaged one above"), (self.counts, counts is None, "counts: drop a CSV file here")):
+        for row, missing, what in (
+            (self.bif, network is None, "a network: drop a BIF file here, or take a packaged one above"),
+            (self.counts, counts is None, "counts: drop a CSV file here"),
+        ):
             row.children[1].value = alert(f"choose {what}" if missing else "")
         if network is None or counts is None: return
         self.run.disabled, self.report.value = True, '<p role="status">working …</p>'
         self._thread = threading.Thread(target=self._work, args=(network, counts, self.method.value), daemon=True)
         self._thread.start()
 
-    def _work(self, network: str | Upload, counts: Upload, method: str) -> None:
-        try: self.report.value = shown_report(report_from(network, counts, method))
-        except UploadError as error: self._refuse(self.counts if error.which == "counts" else self.bif, error)
-        except Exception as error: self._refuse(self.counts, f"{counts.name} cannot be attributed: {error or type(error).__name__}")  # a thread has nobody else to tell
+    def _work(self, network: str | Upload, counts: Upload, method: Method) -> None:
+        try:
+            self.report.value = shown_report(report_from(network, counts, method))
+        except UploadError as error:
+            self._refuse(self.counts if error.which == "counts" else self.bif, error)
+        except Exception as error:
+            self._refuse(
+                self.counts, f"{counts.name} cannot be attributed: {error or type(error).__name__}"
+            )  # a thread has nobody else to tell
         finally: self.run.disabled = False
 
     def _refuse(self, row: widgets.HBox, message: object) -> None:
@@ -295,7 +328,7 @@ def page_notebook(network: str) -> dict: # nbformat 4
     dict
         nbformat 4
     """
-    cell = {"cell_type": "code", "id": "page", "metadata": {}, "execution_count": None, "outputs": [],
+    cell: dict[str, Any] = {"cell_type": "code", "id": "page", "metadata": {}, "execution_count": None, "outputs": [],
             "source": f"from dimm_nb.explorer.app import page\npage({network!r})"}
     kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
     return {"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
@@ -317,7 +350,7 @@ def limited_kernels(most: int) -> type: # a kernel manager
     from tornado.web import HTTPError
 
     class LimitedKernels(AsyncMappingKernelManager):
-        async def start_kernel(self, **options: object) -> str:
+        async def start_kernel(self, **options: Any) -> str:  # type: ignore[override]  # the base declares no coroutine
             "One more page, if there is room; else the browser is told to come back."
             if len(self.list_kernel_ids()) >= most:
                 raise HTTPError(503, reason=f"all {most} pages are in use: close one, or come back later")
@@ -350,11 +383,23 @@ def server_options(
         traitlets: class -> options
     """
     return {
-        "Voila": {"ip": "127.0.0.1", "port": port, "port_retries": 0, "token": token, "open_browser": False,
-                  # a page that is left asks for its kernel's end without the mark against forgery, and is refused it; nothing else is posted
-                  "tornado_settings": {"websocket_max_message_size": 4 * MOST_BYTES, "disable_check_xsrf": True}},
-        "VoilaConfiguration": {"strip_sources": True, "show_tracebacks": False, "file_allowlist": [], "file_denylist": [".*"],
-                               "multi_kernel_manager_class": limited_kernels(kernels), "progressive_rendering": False},
+        "Voila": {
+            "ip": "127.0.0.1",
+            "port": port,
+            "port_retries": 0,
+            "token": token,
+            "open_browser": False,
+            # a page that is left asks for its kernel's end without the mark against forgery, and is refused it; nothing else is posted
+            "tornado_settings": {"websocket_max_message_size": 4 * MOST_BYTES, "disable_check_xsrf": True},
+        },
+        "VoilaConfiguration": {
+            "strip_sources": True,
+            "show_tracebacks": False,
+            "file_allowlist": [],
+            "file_denylist": [".*"],
+            "multi_kernel_manager_class": limited_kernels(kernels),
+            "progressive_rendering": False,
+        },
         "MappingKernelManager": {"cull_idle_timeout": IDLE, "cull_interval": 60, "cull_connected": True},
     }
 

@@ -12,13 +12,28 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
+from typing import Any
 
 import ipywidgets as widgets
 import pandas as pd
 
 from ..theory.live import Number, alert, picture, spelled
 from ..network.network import CausalNetwork, packaged_files
-from .scene import QUICK, SOLVERS, Scene, SettingError, Settings, checked, curve, draw_curve, draw_stems, judged, look, work, world
+from dimm_nb.explorer.scene import (
+    QUICK,
+    SOLVERS,
+    Scene,
+    SettingError,
+    Settings,
+    checked,
+    curve,
+    draw_curve,
+    draw_stems,
+    judged,
+    look,
+    work,
+    world,
+)
 
 # %% ../../nbs/09-explorer/explorer.ipynb #numbers-html
 def change(
@@ -60,14 +75,19 @@ def numbers_html(
     str
         a table and a line, announced by screen readers
     """
-    rows = "".join(f'<tr><th scope="row" style="text-align:left">{name}</th><td>{value:.3e}</td>'
-                   f"<td>{change(value, None if before is None else before[name])}</td></tr>" for name, value in scene.scores.items())
+    rows = "".join(
+        f'<tr><th scope="row" style="text-align:left">{name}</th><td>{value:.3e}</td>'
+        f"<td>{change(value, None if before is None else before[name])}</td></tr>"
+        for name, value in scene.scores.items()
+    )
     gap = scene.objective - scene.bound
     proof = "optimal" if gap <= 1e-6 * max(scene.objective, 1e-3) else f"{gap:.2e} above it"
-    return (f'<div role="status" aria-live="polite" style="line-height:1.5"><table style="border-spacing:12px 0"><tr><th scope="col" style="text-align:left">metric</th>'
-            f'<th scope="col">now</th><th scope="col">change</th></tr>{rows}</table>'
-            f"<p>objective {scene.objective:.5f}, lower bound {scene.bound:.5f}: {proof if gap > -1e-9 else 'below it, so not feasible'}<br>"
-            f"untouched: true {1 - scene.truth.sum():.3f}, recovered {1 - scene.estimate.sum():.3f}</p></div>")
+    return (
+        f'<div role="status" aria-live="polite" style="line-height:1.5"><table style="border-spacing:12px 0"><tr><th scope="col" style="text-align:left">metric</th>'
+        f'<th scope="col">now</th><th scope="col">change</th></tr>{rows}</table>'
+        f"<p>objective {scene.objective:.5f}, lower bound {scene.bound:.5f}: {proof if gap > -1e-9 else 'below it, so not feasible'}<br>"
+        f"untouched: true {1 - scene.truth.sum():.3f}, recovered {1 - scene.estimate.sum():.3f}</p></div>"
+    )
 
 # %% ../../nbs/09-explorer/explorer.ipynb #job-class
 class Job:
@@ -97,7 +117,8 @@ class Job:
                 if self.cancelled: break
                 self.on_step(*((0, 1, None, str(step)) if isinstance(step, ValueError) else (*step, "")))
         self.process.join()
-        if not finished and not self.cancelled: self.on_step(0, 1, None, "the solver ended without an answer: the machine may be short of memory")
+        if not finished and not self.cancelled:
+            self.on_step(0, 1, None, "the solver ended without an answer: the machine may be short of memory")
 
     def cancel(self) -> None:
         "End it now; nothing more is reported."
@@ -108,8 +129,12 @@ class Job:
 class Runner(widgets.VBox):
     "The row of a slow solver: `run`, `cancel`, `progress`, `note`; what runs is `job`."
     def __init__(self) -> None:
-        self.run, self.cancel = widgets.Button(description="Run the solver", button_style="primary"), widgets.Button(description="Cancel")
-        self.progress, self.note, self.job = widgets.IntProgress(layout={"width": "160px"}), widgets.HTML(), None
+        self.run, self.cancel = (
+            widgets.Button(description="Run the solver", button_style="primary"),
+            widgets.Button(description="Cancel"),
+        )
+        self.progress, self.note = widgets.IntProgress(layout={"width": "160px"}), widgets.HTML()
+        self.job: Job | None = None
         super().__init__([widgets.HBox([self.run, self.cancel, self.progress]), self.note])
         self.cancel.on_click(lambda _: self.stop("cancelled"))
 
@@ -141,7 +166,13 @@ class Runner(widgets.VBox):
         note : str
         """
         if self.job is not None: self.job.cancel()
-        self.job, self.progress.value, self.note.value, self.run.disabled, self.cancel.disabled = None, 0, note, False, True
+        self.job, self.progress.value, self.note.value, self.run.disabled, self.cancel.disabled = (
+            None,
+            0,
+            note,
+            False,
+            True,
+        )
 
 # %% ../../nbs/09-explorer/explorer.ipynb #make-controls
 NUMBERS = dict( # field of Settings -> label, low, high, step, logarithmic, whole
@@ -168,7 +199,9 @@ def menu(label: str, options: object, value: object) -> widgets.HBox: # a menu, 
     widgets.HBox
         a menu, and room for a message
     """
-    choice = widgets.Dropdown(options=options, value=value, description=label, layout={"width": "300px"}, style={"description_width": "92px"})
+    choice = widgets.Dropdown(
+        options=options, value=value, description=label, layout={"width": "300px"}, style={"description_width": "92px"}
+    )
     return widgets.HBox([choice, widgets.HTML()], layout={"flex_flow": "row wrap"})
 
 
@@ -184,11 +217,14 @@ def make_controls(s: Settings) -> dict[str, widgets.HBox]: # by field of Setting
     dict[str, widgets.HBox]
         by field of Settings; the last child shows messages
     """
-    names = [(name, name) for name in packaged_files()]
+    names: list[tuple[str, str | CausalNetwork]] = [(name, name) for name in packaged_files()]
     if not isinstance(s.network, str): names.insert(0, ("the network given", s.network))
     net, _ = world(s)
     bounds = NUMBERS | {"n_interventions": ("N_ivn", 0, len(net.index) - len(net.names), 1, False, True)}
-    numbers = {field: Number(label, getattr(s, field), low, high, step, log, whole) for field, (label, low, high, step, log, whole) in bounds.items()}
+    numbers = {
+        field: Number(label, getattr(s, field), low, high, step, log, whole)
+        for field, (label, low, high, step, log, whole) in bounds.items()
+    }
     return {"network": menu("network", names, s.network)} | {k: numbers[k] for k in list(NUMBERS)[:-1]} | {
         "solver": menu("solver", SOLVERS, s.solver), "seed": numbers["seed"]}
 
@@ -202,7 +238,10 @@ class Panel(widgets.VBox):
     """
     def __init__(self, s: Settings) -> None:
         self.controls = make_controls(s)
-        self.new, self.exact = widgets.Button(description="New mixture"), widgets.Checkbox(description="exact marginals (N = ∞)", indent=False)
+        self.new, self.exact = (
+            widgets.Button(description="New mixture"),
+            widgets.Checkbox(description="exact marginals (N = ∞)", indent=False),
+        )
         super().__init__([*self.controls.values(), widgets.HBox([self.new, self.exact])])
         self.new.on_click(self._another)
 
@@ -214,7 +253,10 @@ class Panel(widgets.VBox):
         -------
         Settings
         """
-        value = {name: control.value if name in NUMBERS else control.children[0].value for name, control in self.controls.items()}
+        value = {
+            name: control.value if name in NUMBERS else control.children[0].value
+            for name, control in self.controls.items()
+        }
         whole = {name: int(value[name]) for name in ("n_interventions", "rows", "seed")}
         return Settings(**value | whole | ({"rows": float("inf")} if self.exact.value else {}))
 
@@ -268,9 +310,14 @@ class Explorer(widgets.VBox):
     def __init__(self, s: Settings) -> None:
         self.panel, self.runner, self.numbers = Panel(checked(s)), Runner(), widgets.HTML()
         self.controls = self.panel.controls
-        self.shares, self.errors = (widgets.Image(format="png", layout={"width": width, "max_width": "100%", "object_fit": "contain"}) for width in ("920px", "460px"))
-        self._turn, self._turning, self._thread = 0, threading.RLock(), None
-        self._scene, self._points, self._known = None, {}, {}
+        self.shares, self.errors = (
+            widgets.Image(format="png", layout={"width": width, "max_width": "100%", "object_fit": "contain"})
+            for width in ("920px", "460px")
+        )
+        self._turn, self._turning, self._thread = 0, threading.RLock(), threading.Thread()
+        self._scene: Scene | None = None
+        self._points: dict[float, float] = {}
+        self._known: dict[Settings, Scene] = {}
         left = widgets.VBox([self.panel, self.runner], layout={"width": "470px"})
         right = widgets.VBox([self.numbers, self.errors])
         super().__init__([widgets.HBox([left, right], layout={"flex_flow": "row wrap"}), self.shares])
@@ -307,9 +354,10 @@ class Explorer(widgets.VBox):
                 if turn == self._turn: self.panel.make_room(len(net.index) - len(net.names))
             checked(s)
             if turn == self._turn: self.panel.say("", "")
-            scene, points = self._known.get(s) or look(quick), {}
+            scene, points = self._known.get(s) or look(quick), dict[float, float]()
             self._show(turn, scene, points)
-            if scene.settings is not s and turn == self._turn: self.runner.note.value = "shown: DIMM, conic. “Run the solver” takes seconds"
+            if scene.settings is not s and turn == self._turn:
+                self.runner.note.value = "shown: DIMM, conic. “Run the solver” takes seconds"
             for rows, error in curve(quick):
                 if turn != self._turn: return
                 points[rows] = error
@@ -317,16 +365,20 @@ class Explorer(widgets.VBox):
         except ValueError as error:
             if turn == self._turn: self.panel.say(getattr(error, "control", "solver"), error)
 
-    def _show(self, turn: int, scene: Scene, points: dict[int, float]) -> None:
+    def _show(self, turn: int, scene: Scene, points: dict[float, float]) -> None:
         "Put a scene on the page, unless it is out of date."
         if turn != self._turn: return
         if scene is not self._scene:
             drawn = picture(draw_stems(scene))
             with self._turning:  # drawing takes a while: a later turn may have come, and even shown its scene
                 if turn != self._turn: return
-                before = self._scene and self._scene.scores
+                before = None if self._scene is None else self._scene.scores
                 self.shares.value, self.numbers.value, self._scene = drawn, numbers_html(scene, before), scene
-        label = next(name for name, solver in SOLVERS.items() if solver == (scene.settings.solver if scene.settings.solver in QUICK else "conic"))
+        label = next(
+            name
+            for name, solver in SOLVERS.items()
+            if solver == (scene.settings.solver if scene.settings.solver in QUICK else "conic")
+        )
         drawn = picture(draw_curve(scene, points, label))
         with self._turning:
             if turn == self._turn: self.errors.value, self._points = drawn, points
@@ -338,7 +390,7 @@ class Explorer(widgets.VBox):
         def on_answer(shares: pd.Series | None, problem: str) -> None:
             "Show it, and remember it."
             if turn != self._turn: return
-            if problem: return self.panel.say("solver", problem)
+            if shares is None: return self.panel.say("solver", problem)
             self._known[s] = judged(s, shares)
             self._show(turn, self._known[s], self._points)
 
@@ -351,16 +403,16 @@ class Explorer(widgets.VBox):
         ----------
         seconds : float, default 60
         """
-        thread = None
-        while thread is not self._thread:  # a turn may begin another
-            thread = self._thread
+        seen: threading.Thread | None = None
+        while seen is not (thread := self._thread):  # a turn may begin another
             thread.join(seconds)
+            seen = thread
         if self.runner.job is not None: self.runner.job.thread.join(seconds)
 
 # %% ../../nbs/09-explorer/explorer.ipynb #explore
 def explore(
     net: str | CausalNetwork = "alarm", # a packaged network's name, or a network
-    **settings: float, # where the controls begin: fields of `Settings`
+    **settings: Any, # where the controls begin: fields of `Settings`
 ) -> Explorer: # an ipywidgets Widget
     """Controls for network, mixture, rows and solver, and what they do to the answer; raises SettingError, a ValueError.
 
@@ -368,7 +420,7 @@ def explore(
     ----------
     net : str | CausalNetwork, default "alarm"
         a packaged network's name, or a network
-    **settings : float
+    **settings : Any
         where the controls begin: fields of `Settings`
 
     Returns

@@ -8,7 +8,6 @@ __all__ = ['SOLVERS', 'QUICK', 'GRID', 'MOST_CATEGORIES', 'STARTS', 'TRUE', 'FOU
            'work', 'Scene', 'judged', 'look', 'spines_off', 'stems', 'draw_stems', 'curve', 'draw_curve']
 
 # %% ../../nbs/09-explorer/scene.ipynb #imports
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache, wraps
@@ -19,15 +18,16 @@ import numpy as np
 import pandas as pd
 
 from ..solvers.conic import objective
-from ..solvers.dimm import DimmResult, program_of, solve_dimm
-from ..solvers.em import fit_em
-from ..solvers.exact import solve_exact
+from ..solvers.dimm import DimmResult, find_dimm, program_of
+from ..solvers.em import find_em
+from ..solvers.exact import find_exact
 from ..network.axis import Marginals
 from ..mixture.mixture import Mixture, mixture_marginals, random_mixture, sample_mixture
 from ..network.network import CausalNetwork, load_network, packaged_files
 from ..network.oracle import Oracle
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # %% ../../nbs/09-explorer/scene.ipynb #settings-class
@@ -121,11 +121,12 @@ def world(s: Settings) -> tuple[CausalNetwork, Oracle]:
     tuple[CausalNetwork, Oracle]
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # rounded CPT rows in published files: chapter network
-            net = load_network(s.network) if isinstance(s.network, str) else s.network
+        net = load_network(s.network) if isinstance(s.network, str) else s.network
         if len(net.index) > MOST_CATEGORIES:
-            raise ValueError(f"this network has {len(net.index):,} categories, and a page takes up to {MOST_CATEGORIES}: use the library or the dimm command for it")
+            raise ValueError(
+                f"this network has {len(net.index):,} categories, and a page takes up to {MOST_CATEGORIES}: "
+                "use the library or the dimm command for it"
+            )
         return net, Oracle.from_network(net)
     except ValueError as error: raise SettingError("network", error) from error
 
@@ -142,7 +143,7 @@ def true_mixture(s: Settings) -> Mixture:
     -------
     Mixture
     """
-    return random_mixture(world(s)[0], s.n_interventions, s.base_weight, s.seed)
+    return random_mixture(world(s)[0], s.n_interventions, s.base_weight, seed=s.seed)
 
 
 def drawn_rows(s: Settings) -> np.ndarray: # (rows, n_nodes) codes
@@ -157,7 +158,7 @@ def drawn_rows(s: Settings) -> np.ndarray: # (rows, n_nodes) codes
     np.ndarray
         (rows, n_nodes) codes
     """
-    return sample_mixture(world(s)[0], true_mixture(s), int(s.rows), np.random.default_rng([s.seed, 1]))[0]
+    return sample_mixture(world(s)[0], true_mixture(s), int(s.rows), seed=np.random.default_rng([s.seed, 1]))[0]
 
 
 @depends("network", "n_interventions", "base_weight", "rows", "seed", size=64)
@@ -191,7 +192,11 @@ def checked(s: Settings) -> Settings:
     most = len(net.index) - len(net.names)
     whole = lambda value, low, high: low <= value <= high and value % 1 == 0
     for control, fits, expected in (
-        ("n_interventions", whole(s.n_interventions, 0, most), f"a whole number from 0 to {most}: Assumption 1 leaves out a state a node"),
+        (
+            "n_interventions",
+            whole(s.n_interventions, 0, most),
+            f"a whole number from 0 to {most}: Assumption 1 leaves out a state a node",
+        ),
         ("base_weight", 0 <= s.base_weight < 1, "π_φ, from 0 to below 1"),
         ("rows", s.rows == np.inf or whole(s.rows, 1, max(GRID)), f"a whole number from 1 to {max(GRID):,}"),
         ("lam", 0 <= s.lam <= 10, "λ, from 0 to 10"),
@@ -201,7 +206,9 @@ def checked(s: Settings) -> Settings:
     ):
         if not fits: raise SettingError(control, f"{control} must be {expected}; it is {getattr(s, control)!r}")
     if s.rows == np.inf and s.solver in ("em", "posterior"):
-        raise SettingError("rows", f"{s.solver} explains counts, and exact marginals have no rows behind them: choose a finite N")
+        raise SettingError(
+            "rows", f"{s.solver} explains counts, and exact marginals have no rows behind them: choose a finite N"
+        )
     return s
 
 # %% ../../nbs/09-explorer/scene.ipynb #steps
@@ -219,7 +226,7 @@ def descents(s: Settings) -> Iterator[tuple[int, int, pd.Series | None]]: # done
     """
     oracle, seen, rng, best = world(s)[1], aggregates(s), np.random.default_rng(s.seed), None
     for k in range(STARTS):
-        end = solve_dimm(oracle, seen, lam=s.lam, eps=s.eps, solver="slsqp", n_starts=1, seed=rng)
+        end = find_dimm(oracle, seen, lam=s.lam, eps=s.eps, solver="slsqp", n_starts=1, seed=rng)
         if best is None or end.objective < best.objective: best = end
         yield k + 1, STARTS, best.mixture.weights if k + 1 == STARTS else None
 
@@ -236,7 +243,7 @@ def cone(s: Settings) -> DimmResult:
     -------
     DimmResult
     """
-    return solve_dimm(world(s)[1], aggregates(s), lam=s.lam, eps=s.eps)
+    return find_dimm(world(s)[1], aggregates(s), lam=s.lam, eps=s.eps)
 
 
 def steps(s: Settings) -> Iterator[tuple[int, int, pd.Series | None]]: # done, of how many, (C,) shares at the end
@@ -256,11 +263,11 @@ def steps(s: Settings) -> Iterator[tuple[int, int, pd.Series | None]]: # done, o
         return
     yield 0, 1, None
     if s.solver == "conic": found = cone(s).mixture
-    elif s.solver == "exact": found = solve_exact(world(s)[1], aggregates(s), check=False)
-    elif s.solver == "em": found = fit_em(world(s)[0], drawn_rows(s)).mixture
+    elif s.solver == "exact": found = find_exact(world(s)[1], aggregates(s), check=False)
+    elif s.solver == "em": found = find_em(world(s)[0], drawn_rows(s)).mixture
     else:
-        from dimm_nb.posterior.posterior import fit_posterior  # only here: it compiles its sampler
-        found = fit_posterior(world(s)[0], aggregates(s), seed=s.seed).mixture
+        from dimm_nb.posterior.posterior import posterior_of  # only here: it compiles its sampler
+        found = posterior_of(world(s)[0], aggregates(s), seed=s.seed).mixture
     yield 1, 1, found.weights
 
 # %% ../../nbs/09-explorer/scene.ipynb #work-code
@@ -324,7 +331,9 @@ def judged(
     shares = shares.reindex(truth.index)
     program, error = program_of(world(s)[1], aggregates(s), s.lam), (truth - shares).to_numpy()
     reached, at_truth = objective(program, shares.to_numpy()), objective(program, truth.to_numpy())
-    scores = pd.Series({"MSE": np.mean(error**2), "MAE": np.mean(abs(error)), "MABRE": abs(error).max(), "Δ": abs(reached - at_truth)})
+    scores = pd.Series(
+        {"MSE": np.mean(error**2), "MAE": np.mean(abs(error)), "MABRE": abs(error).max(), "Δ": abs(reached - at_truth)}
+    )
     return Scene(s, truth, shares, scores, reached, cone(s).lower_bound)
 
 
@@ -340,34 +349,32 @@ def look(s: Settings) -> Scene:
     -------
     Scene
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the page says what is not unique or not proven by its numbers
-        *_, (_, _, shares) = steps(checked(s))
-        return judged(s, shares)
+    *_, (_, _, shares) = steps(checked(s))
+    return judged(s, shares)
 
 # %% ../../nbs/09-explorer/scene.ipynb #draw-shares
 TRUE, FOUND = "0.35", "#0072B2"
 SHOWN = 36 # interventions in the picture
 
 
-def spines_off(ax) -> None:
+def spines_off(ax: "Axes") -> None:
     """House style: no box around a picture.
 
     Parameters
     ----------
-    ax
+    ax : Axes
     """
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(axis="y", color="0.92")
     ax.set_axisbelow(True)
 
 
-def stems(ax, x: np.ndarray, shares: np.ndarray, low: float, high: float, colour: str, face: str, label: str) -> None:
+def stems(ax: "Axes", x: np.ndarray, shares: np.ndarray, low: float, high: float, colour: str, face: str, label: str) -> None:
     """One family of stems; what is out of sight becomes a triangle at the edge.
 
     Parameters
     ----------
-    ax
+    ax : Axes
     x : np.ndarray
     shares : np.ndarray
     low : float
@@ -398,7 +405,10 @@ def draw_stems(scene: Scene) -> "Figure":
 
     table = pd.DataFrame({"true": scene.truth, "found": scene.estimate})
     size = table.abs().max(axis=1).sort_values(ascending=False, kind="stable")
-    table, rest = table.loc[size.index[:SHOWN]].sort_values(["true", "found"], ascending=False, kind="stable"), size.iloc[SHOWN:]
+    table, rest = (
+        table.loc[size.index[:SHOWN]].sort_values(["true", "found"], ascending=False, kind="stable"),
+        size.iloc[SHOWN:],
+    )
     fig = Figure(figsize=(9.2, 3.7))
     ax = fig.add_axes((0.07, 0.37, 0.92, 0.61))
     x, high = np.arange(len(table)), max(0.02, 1.35 * table.true.max())
@@ -406,9 +416,28 @@ def draw_stems(scene: Scene) -> "Figure":
     stems(ax, x - 0.14, table.true.to_numpy(), low, high, TRUE, "white", "true")
     stems(ax, x + 0.14, table.found.to_numpy(), low, high, FOUND, FOUND, "recovered")
     for k, label in enumerate(table.index):  # text is drawn faster than the labels of ticks
-        ax.text(k + 0.35, -0.03, " = ".join(map(str, label)), rotation=60, ha="right", va="top", fontsize=7, parse_math=False,
-                rotation_mode="anchor", transform=ax.get_xaxis_transform())
-    if len(rest): ax.text(0.99, 0.8, f"{len(rest)} more, none above {rest.max():.2g}", ha="right", fontsize=8, color="0.4", transform=ax.transAxes)
+        ax.text(
+            k + 0.35,
+            -0.03,
+            " = ".join(map(str, label)),
+            rotation=60,
+            ha="right",
+            va="top",
+            fontsize=7,
+            parse_math=False,
+            rotation_mode="anchor",
+            transform=ax.get_xaxis_transform(),
+        )
+    if len(rest):
+        ax.text(
+            0.99,
+            0.8,
+            f"{len(rest)} more, none above {rest.max():.2g}",
+            ha="right",
+            fontsize=8,
+            color="0.4",
+            transform=ax.transAxes,
+        )
     ax.set(xlim=(-0.8, len(table) - 0.2), ylim=(low, high), xticks=[], ylabel="share of the traffic")
     ax.legend(frameon=False, loc="upper right", ncols=2)
     spines_off(ax)
@@ -462,9 +491,14 @@ def draw_curve(
     ax.set_xticks([10**k for k in range(2, 7)], ["100", "1,000", "10,000", "100,000", "1 million"], fontsize=8)
     ax.yaxis.set_major_formatter("{x:.0e}")  # plain text is drawn faster than powers
     ax.tick_params(axis="y", labelsize=8)
-    if np.isfinite(scene.settings.rows): ax.scatter([scene.settings.rows], [max(error, 1e-12)], s=60, color="#D55E00", zorder=4, label="here")
+    if np.isfinite(scene.settings.rows):
+        ax.scatter([scene.settings.rows], [max(error, 1e-12)], s=60, color="#D55E00", zorder=4, label="here")
     ax.set(xlim=(GRID[0] / 1.4, GRID[-1] * 1.4), xlabel="N, rows behind the aggregates", ylabel="MAE of the shares")
-    ax.set_title(f"here: MAE {error:.2e}" if np.isfinite(scene.settings.rows) else f"exact marginals: MAE {error:.2e}", fontsize=10, loc="left")
+    ax.set_title(
+        f"here: MAE {error:.2e}" if np.isfinite(scene.settings.rows) else f"exact marginals: MAE {error:.2e}",
+        fontsize=10,
+        loc="left",
+    )
     ax.legend(frameon=False, fontsize=8, loc="best")
     spines_off(ax)
     return fig
