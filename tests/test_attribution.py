@@ -253,6 +253,20 @@ def test_a_baseline_is_the_starting_point():
     np.testing.assert_allclose(result.credit().sum(axis=1), now.p - month.p, atol=1e-9)
 
 
+def test_the_stable_counts_kept_with_a_network_are_its_baseline():
+    month = Marginals.from_codes(ASIA, ASIA.sample(20_000, seed=5))
+    now = Marginals.from_codes(ASIA, sample_mixture(ASIA, Mixture({("smoke", "yes"): 0.4}), 20_000, seed=6)[0])
+    kept = replace(ASIA, stable=month)
+    plain = attribute(ASIA, now, baseline=month, method="dimm")
+    for found in (attribute(kept, now, method="dimm"), attribute_series(kept, {"now": now}, method="dimm").results["now"]):
+        np.testing.assert_allclose(found.stable, month.p)
+        assert found.mixture == plain.mixture
+        assert any("baseline agrees" in note for note in found.notes)
+    own = attribute(kept, now, baseline="network", method="dimm")
+    np.testing.assert_allclose(own.stable, own.oracle.base)
+    assert attribute(kept, ASIA.sample(500, seed=0), method="em").method == "em"
+
+
 def test_nothing_happened():
     result = attribute(ASIA, ASIA.sample(50_000, seed=11))
     assert (

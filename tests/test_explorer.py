@@ -207,7 +207,7 @@ def test_a_change_cancels_the_solver_that_runs():
     "words, said",
     [
         (["app", "alram"], "did you mean 'alarm'?"),
-        (["app", "munin1"], "a page takes up to 500"),
+        (["app", "pigs"], "a page takes up to 500"),
         (["app", "--port", "0"], "--port"),
         (["app", "--kernels", "0"], "--kernels"),
     ],

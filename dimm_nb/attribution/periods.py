@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .attribution import Attribution, CountsLike, answer
+from .attribution import Attribution, CountsLike, answer, stable_reading
 from .credit import first_moved, moved, p_text, percent, spoken
 from .explain import MISFIT
 from .figures import label_of, new_axes
-from ..mixture.reading import Totals, read_period
+from ..mixture.reading import Totals
 from ..network.axis import MisfitWarning
 from ..network.calls import once_positional, tell
 from ..network.network import NetworkLike, as_network
@@ -151,7 +151,7 @@ class AttributionSeries:
 def attribute_series(
     net: NetworkLike,
     counts_by_period: Mapping[Any, CountsLike] | pd.DataFrame,  # {period: counts}, or a long table with a column period
-    baseline: CountsLike | None = None,  # the stable period's counts; None: the network's own marginals
+    baseline: CountsLike | None = None,  # stable counts; None: those the network keeps; "network": its marginals
     *,
     level: float = 0.95,
     totals: Totals | None = None,
@@ -165,7 +165,7 @@ def attribute_series(
     counts_by_period : Mapping[Any, CountsLike] | pd.DataFrame
         {period: counts}, or a long table with a column period
     baseline : CountsLike | None, default None
-        the stable period's counts; None: the network's own marginals
+        stable counts; None: those the network keeps; "network": its marginals
     level : float, default 0.95
     totals : Totals | None, default None
     **options : Any
@@ -176,11 +176,13 @@ def attribute_series(
     AttributionSeries
     """
     net, periods = as_network(net), split_periods(counts_by_period)
-    stable = None if baseline is None else read_period(net, baseline, totals).marginals
+    before = stable_reading(net, baseline, totals)
+    stable = None if before is None else before.marginals
     results, tests = {}, {}
     for period, counts in periods.items():
         try:
-            results[period] = answer(net, counts, stable, level=level, totals=totals, **options)
+            start: CountsLike = "network" if stable is None else stable
+            results[period] = answer(net, counts, start, level=level, totals=totals, **options)
         except ValueError as error:
             raise ValueError(f"period {period}: {error}") from error
         against = results[period].oracle.base if stable is None else stable

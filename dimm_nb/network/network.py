@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['OWN', 'Said', 'NetworkLike', 'Intervention', 'CausalNetwork', 'checked_rows', 'checked_origin', 'log_probability',
            'cut', 'random_network', 'draw_states', 'ancestral_sample', 'numbers_text', 'origin_lines',
-           'origin_properties', 'own_properties', 'origin_fields', 'other_networks', 'other_network', 'packaged_files',
-           'bif_network', 'load_network', 'as_network', 'replace_file', 'write_whole', 'pgmpy_tables', 'pgmpy_model']
+           'origin_properties', 'own_properties', 'property_numbers', 'for_every_node', 'stable_counts',
+           'origin_fields', 'other_networks', 'other_network', 'packaged_files', 'bif_network', 'load_network',
+           'as_network', 'replace_file', 'write_whole', 'pgmpy_tables', 'pgmpy_model']
 
 # %% ../../nbs/02-network/network.ipynb #imports
 import errno
@@ -604,6 +605,79 @@ def own_properties(properties: Mapping[str, Sequence[str]]) -> Said:
     }
 
 
+def property_numbers(tables: Tables, said: Said, what: str) -> list[np.ndarray | None]:  # by node; None: not said
+    """The numbers of one of our properties; raises ValueError that names the node.
+
+    Parameters
+    ----------
+    tables : Tables
+    said : Said
+    what : str
+
+    Returns
+    -------
+    list[np.ndarray | None]
+        by node; None: not said
+    """
+    found: list[np.ndarray | None] = []
+    for name in tables.names:
+        texts = [text for key, text in said.get(name, ()) if key == what]
+        try:
+            found.append(np.array(texts[0].split(), dtype=float) if texts else None)
+        except ValueError:
+            raise ValueError(
+                f"node {name!r}: the property {OWN}{what} holds something that is no number: {texts[0]!r}"
+            ) from None
+    return found
+
+
+def for_every_node(tables: Tables, said: Said, what: str) -> list[np.ndarray]:  # empty: said of none
+    """The numbers of a property that all nodes have or none; raises ValueError that names the first without.
+
+    Parameters
+    ----------
+    tables : Tables
+    said : Said
+    what : str
+
+    Returns
+    -------
+    list[np.ndarray]
+        empty: said of none
+    """
+    found = property_numbers(tables, said, what)
+    there = [numbers for numbers in found if numbers is not None]
+    if there and len(there) < len(found):
+        missing = next(name for name, numbers in zip(tables.names, found) if numbers is None)
+        raise ValueError(
+            f"node {missing!r} has no property {OWN}{what}, and other nodes have: give all of them or none"
+        )
+    return there
+
+
+def stable_counts(tables: Tables, said: Said) -> Marginals | None:
+    """The stable period's counts, if a file holds them; raises ValueError that names the node.
+
+    Parameters
+    ----------
+    tables : Tables
+    said : Said
+
+    Returns
+    -------
+    Marginals | None
+    """
+    found = for_every_node(tables, said, "stable")
+    for name, states, numbers in zip(tables.names, tables.states, found):
+        if len(numbers) != len(states) + 1:
+            raise ValueError(f"node {name!r}: the property {OWN}stable holds {len(numbers)} numbers: "
+                             f"give its rows, and a share for each of its {len(states)} states")
+    if not found:
+        return None
+    pairs = [(name, state) for name, states in zip(tables.names, tables.states) for state in states]
+    return Marginals(pairs, np.concatenate([numbers[1:] for numbers in found]), [numbers[0] for numbers in found])
+
+
 def origin_fields(tables: Tables, said: Said) -> dict[str, Any]:  # arguments for CausalNetwork
     """What a network rests on, from a file; raises ValueError that names node and property.
 
@@ -617,50 +691,19 @@ def origin_fields(tables: Tables, said: Said) -> dict[str, Any]:  # arguments fo
     dict[str, Any]
         arguments for CausalNetwork
     """
-    def of(what: str, j: int) -> np.ndarray | None:
-        texts = [text for name, text in said.get(tables.names[j], ()) if name == what]
-        try:
-            return np.array(texts[0].split(), dtype=float) if texts else None
-        except ValueError:
-            raise ValueError(
-                f"node {tables.names[j]!r}: the property {OWN}{what} holds something that is no number: {texts[0]!r}"
-            ) from None
-
-    n = range(len(tables.names))
-    rows, stable = [of("rows", j) for j in n], [of("stable", j) for j in n]
-    for what, found in (("rows", rows), ("stable", stable)):
-        if missing := [tables.names[j] for j in n if found[j] is None] if any(f is not None for f in found) else []:
-            raise ValueError(
-                f"node {missing[0]!r} has no property {OWN}{what}, and other nodes have: give all of them or none"
-            )
-    for name, states, numbers in zip(tables.names, tables.states, stable):
-        if numbers is not None and len(numbers) != len(states) + 1:
-            raise ValueError(
-                f"node {name!r}: the property {OWN}stable holds {len(numbers)} numbers: give its rows, and a "
-                f"share for each of its {len(states)} states"
-            )
-    fields: dict[str, Any] = {
-        "smoothing": float(smoothing[0]) if (smoothing := of("smoothing", 0)) is not None and len(smoothing) else 0.0
-    }
-    if any(r is not None for r in rows):
-        shapes = [tuple(len(tables.states[p]) for p in parents) for parents in tables.parents]
-        fields["rows"] = [
-            r.reshape(shape) if r is not None and r.size == math.prod(shape) else r for r, shape in zip(rows, shapes)
-        ]
-    if any(s is not None for s in stable):
-        pairs = [(name, state) for name, states in zip(tables.names, tables.states) for state in states]
-        fields["stable"] = Marginals(
-            pairs, np.concatenate([s[1:] for s in stable if s is not None]), [s[0] for s in stable if s is not None]
-        )
+    smoothing = property_numbers(tables, said, "smoothing")[0]
+    fields: dict[str, Any] = {"smoothing": 0.0 if smoothing is None or not len(smoothing) else float(smoothing[0])}
+    fields["stable"] = stable_counts(tables, said)
     fields["reversible"] = []
-    for j, (name, parents) in enumerate(zip(tables.names, tables.parents)):
-        for i in [] if (positions := of("reversible", j)) is None else positions:
+    for name, parents, positions in zip(tables.names, tables.parents, property_numbers(tables, said, "reversible")):
+        for i in [] if positions is None else positions:
             if i not in range(len(parents)):
-                raise ValueError(
-                    f"node {name!r}: the property {OWN}reversible names parent {i:g}, and it has "
-                    f"{len(parents)}, counted from 0"
-                )
+                raise ValueError(f"node {name!r}: the property {OWN}reversible names parent {i:g}, "
+                                 f"and it has {len(parents)}, counted from 0")
             fields["reversible"].append((tables.names[parents[int(i)]], name))
+    shapes = [tuple(len(tables.states[p]) for p in parents) for parents in tables.parents]
+    rows = for_every_node(tables, said, "rows")
+    fields["rows"] = [r.reshape(shape) if r.size == math.prod(shape) else r for r, shape in zip(rows, shapes)] or None
     fields["others"] = other_networks(tables, said)
     return fields
 

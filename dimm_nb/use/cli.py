@@ -80,7 +80,7 @@ def simulate(
     rng = default_rng(seed)
     net = read_network(network)
     truth = dimm_nb.random_mixture(net, interventions, seed=rng)
-    codes, _ = dimm_nb.sample_mixture(net, truth, rows, rng)
+    codes, _ = dimm_nb.sample_mixture(net, truth, rows, seed=rng)
     return truth, dimm_nb.Marginals.from_codes(net, codes)
 
 # %% ../../nbs/10-use/cli.ipynb #recover
@@ -170,7 +170,7 @@ def scores(
         "MSE": dimm_nb.mse(truth, estimate),
         "MAE": dimm_nb.mae(truth, estimate),
         "MABRE": dimm_nb.max_abs_error(truth, estimate),
-        "Δ": dimm_nb.objective_gap(oracle, marginals, truth, estimate, lam),
+        "Δ": dimm_nb.objective_gap(oracle, marginals, truth, estimate, lam=lam),
     }
     return pd.Series(values, name="value").rename_axis("metric").to_frame()
 
@@ -233,7 +233,9 @@ def save_figure(
         part.unlink(missing_ok=True)
 
 # %% ../../nbs/10-use/cli.ipynb #demo-cases
-Case = tuple["CausalNetwork", "Mixture", "Marginals", dict[str, str] | None]  # network, truth, what an analyst sees, metric
+Case = tuple[
+    "CausalNetwork", "Mixture", "Marginals", dict[str, str] | None
+]  # network, truth, what an analyst sees, metric
 
 
 def shop_case(rows: int, seed: int) -> Case:
@@ -312,7 +314,10 @@ def explain_case(
     answer.to_json(out / f"{name}.json")
     save_figure(draw_shares(truth, estimate), out / f"{name}_shares.png")
     say(f"\nThe truth was known to nobody but us. {name}, the largest shares:\n{table.head(10).round(4)}")
-    say(f"untouched: truth {truth.base_weight:.4f}, recovered {answer.base_weight:.4f}\n" + "  ".join(f"{m} {v:.2e}" for m, v in score.value.items()))
+    say(
+        f"untouched: truth {truth.base_weight:.4f}, recovered {answer.base_weight:.4f}\n"
+        + "  ".join(f"{m} {v:.2e}" for m, v in score.value.items())
+    )
     say(f"the report: {out / f'{name}.html'}\n")
     return answer
 
@@ -382,8 +387,16 @@ def commands() -> None:
 
 
 @commands.command("demo")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("demo"), show_default=True, help="Folder for the results.")
-@click.option("--rows", type=click.IntRange(1, MAX_ROWS), default=100_000, show_default=True, help="Rows behind the counts.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("demo"),
+    show_default=True,
+    help="Folder for the results.",
+)
+@click.option(
+    "--rows", type=click.IntRange(1, MAX_ROWS), default=100_000, show_default=True, help="Rows behind the counts."
+)
 @click.option("--only", type=click.Choice(["shop", "alarm"]), help="One of the two alone.")
 @click.option("--seed", **SEED)
 def demo_verb(out: Path, rows: int, only: str | None, seed: int) -> None:
@@ -396,16 +409,36 @@ def demo_verb(out: Path, rows: int, only: str | None, seed: int) -> None:
 @commands.command("attribute")
 @click.argument("network")
 @click.argument("counts", type=click.Path(path_type=Path))
-@click.option("--metric", metavar="NODE=STATE", help="What to divide the change of. [default: the category that moved most]")
-@click.option("--baseline", type=click.Path(path_type=Path), help="Counts of the stable period, in place of the network's own marginals.")
+@click.option(
+    "--metric", metavar="NODE=STATE", help="What to divide the change of. [default: the category that moved most]"
+)
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    help="Counts of the stable period, in place of the network's own marginals.",
+)
 @click.option("--totals", type=click.FloatRange(1), help="Rows behind each node, if the numbers are percentages.")
-@click.option("--method", type=click.Choice(["posterior", "dimm", "exact", "em"]), default="posterior", show_default=True, help="em needs a file of rows.")
-@click.option("--level", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.95, show_default=True, help="Of the intervals.")
+@click.option(
+    "--method",
+    type=click.Choice(["posterior", "dimm", "exact", "em"]),
+    default="posterior",
+    show_default=True,
+    help="em needs a file of rows.",
+)
+@click.option(
+    "--level",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.95,
+    show_default=True,
+    help="Of the intervals.",
+)
 @click.option("--seed", **SEED)
 @click.option("--html", **OUT_FILE, help="Report for a colleague: one file.")
 @click.option("--json", "json_", **OUT_FILE, help="All numbers, for a program.")
 @click.option("--csv", "csv_", **OUT_FILE, help="The ranking, for a spreadsheet.")
-def attribute_verb(network: str, counts: Path, html: Path | None, json_: Path | None, csv_: Path | None, **options: object) -> None:
+def attribute_verb(
+    network: str, counts: Path, html: Path | None, json_: Path | None, csv_: Path | None, **options: object
+) -> None:
     "What happened, how sure are we, what did it do to the metric?\n\nNETWORK is a packaged name or a BIF file, COUNTS a CSV file with the columns node, state, count, or of rows."
     from dimm_nb.attribution import attribution
 
@@ -427,7 +460,11 @@ def attribute_verb(network: str, counts: Path, html: Path | None, json_: Path | 
 @click.option("--solver", type=click.Choice(["conic", "slsqp", "exact"]), default="conic", show_default=True,
               help="conic: certified optimum of OPT(ε); slsqp: the paper's; exact: for exact marginals.")
 @click.option("--lam", type=click.FloatRange(0), help="λ of OPT(ε): how much large shares cost. [default: 0.1]")
-@click.option("--eps", type=click.FloatRange(0, min_open=True), help="ε of OPT(ε): what the unused state of a node may have. [default: 1e-5]")
+@click.option(
+    "--eps",
+    type=click.FloatRange(0, min_open=True),
+    help="ε of OPT(ε): what the unused state of a node may have. [default: 1e-5]",
+)
 @click.option("--seed", type=click.IntRange(0), help="For the random starts of slsqp. [default: 0]")
 @click.option("--out", **OUT_FILE, help="CSV for the shares of all interventions.")
 def recover_verb(network: str, counts: Path, solver: str, out: Path | None, **options: float | None) -> None:
@@ -447,7 +484,9 @@ def recover_verb(network: str, counts: Path, solver: str, out: Path | None, **op
 @commands.command("simulate")
 @click.argument("network")
 @click.option("--interventions", type=click.IntRange(0), default=17, show_default=True, help="How many take part.")
-@click.option("--rows", type=click.IntRange(1, MAX_ROWS), default=100_000, show_default=True, help="Rows behind the counts.")
+@click.option(
+    "--rows", type=click.IntRange(1, MAX_ROWS), default=100_000, show_default=True, help="Rows behind the counts."
+)
 @click.option("--seed", **SEED)
 @click.option("--out", required=True, **OUT_FILE, help="CSV for the counts.")
 @click.option("--truth", **OUT_FILE, help="CSV for the true shares.")
@@ -473,9 +512,19 @@ def networks_verb() -> None:
 # %% ../../nbs/10-use/cli.ipynb #learn-verb
 @commands.command("learn")
 @click.argument("table", type=click.Path(path_type=Path))
-@click.option("--tiers", type=click.Path(path_type=Path), help="YAML with what is known: tiers, required, forbidden, max_parents, cuts, keep, leave_out.")
-@click.option("--graph", type=click.Path(path_type=Path), help="A graph that Tetrad saved, as text or JSON: only its tables are learned.")
-@click.option("--smoothing", type=click.FloatRange(0, min_open=True), help="Hits added to each row of a table. [default: 10]")
+@click.option(
+    "--tiers",
+    type=click.Path(path_type=Path),
+    help="YAML with what is known: tiers, required, forbidden, max_parents, cuts, keep, leave_out.",
+)
+@click.option(
+    "--graph",
+    type=click.Path(path_type=Path),
+    help="A graph that Tetrad saved, as text or JSON: only its tables are learned.",
+)
+@click.option(
+    "--smoothing", type=click.FloatRange(0, min_open=True), help="Hits added to each row of a table. [default: 10]"
+)
 @click.option("--other", is_flag=True, help="Give every feature a state (other), for values that are yet to come.")
 @click.option("--rows", type=click.IntRange(1), help="Rows to search the graph with. [default: 100000]")
 @click.option("--seed", **SEED)
@@ -498,7 +547,11 @@ def learn_verb(table: Path, tiers: Path | None, graph: Path | None, out: Path, *
 @commands.command("count")
 @click.argument("table", type=click.Path(path_type=Path))
 @click.argument("network")
-@click.option("--report", is_flag=True, help="TABLE is an exported report: a CSV with feature, value, count; or a folder of one CSV a feature.")
+@click.option(
+    "--report",
+    is_flag=True,
+    help="TABLE is an exported report: a CSV with feature, value, count; or a folder of one CSV a feature.",
+)
 @click.option("--name", help="Which table of a database.")
 @click.option("--out", required=True, **OUT_FILE, help="CSV for the counts.")
 def count_verb(table: Path, network: str, report: bool, name: str | None, out: Path) -> None:
@@ -524,14 +577,24 @@ def count_verb(table: Path, network: str, report: bool, name: str | None, out: P
 @click.option("--seed", **SEED)
 def experiment_verb(name: str, out: Path, quick: bool, repetitions: int | None, jobs: int, seed: int) -> None:
     "The paper's experiments, and more.\n\nNAME is table1, figure1, time, lambda, choice, networks or misspecification."
-    dimm_nb.experiment(name, out, quick, seed, repetitions, jobs, progress=sys.stderr.isatty(), say=click.echo)
+    dimm_nb.experiment(name, out, quick=quick, seed=seed, repetitions=repetitions, n_jobs=jobs, progress=sys.stderr.isatty(), say=click.echo)
 
 # %% ../../nbs/10-use/cli.ipynb #app-verb
 @commands.command("app")
 @click.argument("network", default="alarm")
-@click.option("--port", type=click.IntRange(1, 65535), default=8866, show_default=True, help="Where it listens, on this machine only.")
-@click.option("--kernels", type=click.IntRange(1), default=8, show_default=True, help="Pages at once; each has a Python process.")
-@click.option("--token/--no-token", default=True, show_default=True, help="Whether a visitor needs the token in the address.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8866,
+    show_default=True,
+    help="Where it listens, on this machine only.",
+)
+@click.option(
+    "--kernels", type=click.IntRange(1), default=8, show_default=True, help="Pages at once; each has a Python process."
+)
+@click.option(
+    "--token/--no-token", default=True, show_default=True, help="Whether a visitor needs the token in the address."
+)
 def app_verb(network: str, port: int, kernels: int, token: bool) -> None:
     "The explorer and the attribution report in a browser.\n\nNETWORK is a packaged name: where the explorer begins."
     from dimm_nb.explorer.app import serve
@@ -578,7 +641,9 @@ def main(
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without Greek letters
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_: click.echo(f"dimm: warning: {' '.join(str(message).split())}", err=True)
+        warnings.showwarning = lambda message, *_: click.echo(
+            f"dimm: warning: {' '.join(str(message).split())}", err=True
+        )
         try:
             return commands.main(args or ["--help"], prog_name="dimm", standalone_mode=False) or 0
         except BrokenPipeError:  # the reader of our output has left, as `head` does
