@@ -260,7 +260,7 @@ def test_marginals_of_another_network_are_refused(asia, alarm):
     with pytest.raises(ValueError, match="the marginals lack node 'HISTORY', state 'TRUE'"): solve_dimm(alarm[1], seen)
     index = oracle.index.append(pd.MultiIndex.from_tuples([("new", "a")], names=["node", "state"]))
     with pytest.raises(ValueError, match="the marginals have node 'new', state 'a'"): solve_dimm(oracle, Marginals(index, np.append(seen.p, 1), np.append(seen.n, 1)))
-    with pytest.raises(ValueError, match="knows no intervention"): dimm_objective(alarm[1], mixture_marginals(alarm[1], random_mixture(alarm[0], 1)), pi.weights, .1)
+    with pytest.raises(ValueError, match="knows no intervention"): dimm_objective(alarm[1], mixture_marginals(alarm[1], random_mixture(alarm[0], 1)), pi.weights, lam=.1)
 
 
 def test_an_oracle_of_what_is_no_number_is_refused(asia):
