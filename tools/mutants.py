@@ -370,10 +370,11 @@ def against(mutant: Mutant, measured: dict[str, dict]) -> list[str]:
 
 def stages(mutant: Mutant, items: list[str], measured: dict[str, dict]) -> Iterator[list[str]]:
     "First, for ten seconds, those of the file that is most about the function: to read others takes time too."
-    function = f"{mutant.module}:{mutant.function}"
-    about: dict[str, list[bool]] = {}
+    function, module = f"{mutant.module}:{mutant.function}", f"{mutant.module}:"
+    about: dict[str, list[float]] = {}  # by file, a test's 1 if it enters the function, or a little for the module
     for item, entry in measured.items():
-        about.setdefault(item.partition("::")[0], []).append(function in entry["entered"])
+        near = 0.01 * any(name.startswith(module) for name in entry["entered"])
+        about.setdefault(item.partition("::")[0], []).append(1.0 if function in entry["entered"] else near)
     files = {item.partition("::")[0] for item in items}
     home = max(sorted(files), key=lambda file: sum(about[file]) / (len(about[file]) + 5), default="")
     first, total = [], 0.0
