@@ -22,7 +22,19 @@ from dimm_nb.mixture.mixture import Mixture, mae, mixture_marginals, random_mixt
 from dimm_nb.network.axis import CountsWarning, DimmWarning, Marginals, MisfitWarning, NotConvergedWarning, label_text
 from dimm_nb.network.network import CausalNetwork, Intervention, load_network, random_network
 from dimm_nb.network.oracle import Oracle, descendants, read_catalogue
-from dimm_nb.posterior.posterior import NOTHING, UNEXPLAINED, Posterior, cautions_of, check_oracle, effective_size, fit_posterior, posterior_of, split_r_hat
+from dimm_nb.posterior.posterior import (
+    NOTHING,
+    SHOWN,
+    UNEXPLAINED,
+    Posterior,
+    cautions_of,
+    check_oracle,
+    effective_size,
+    fit_posterior,
+    posterior_of,
+    split_r_hat,
+    verdicts,
+)
 from dimm_nb.posterior.tables import Simulated, estimated, forced_nodes, responses, table_noise
 from dimm_nb.posterior.sampler import Draws, Prior, choice_sets, draw_between, draw_prior, log_integral, make_problem, run_chains, start_state
 
@@ -234,6 +246,12 @@ def test_two_that_do_nearly_the_same_name_each_other():
     one, other = Intervention({"a": "1"}), Intervention({"a": "1", "b": "1"})
     fit = fit_posterior(nearly, counts_of(nearly, Mixture({"a=1": 0.3}), 500, 1, [one, other]), interventions=[one, other], **quick)
     assert (fit.verdict == "cannot tell").all() and "a=1" in fit.confused_with["a=1 & b=1"] and "a=1 & b=1" in fit.confused_with["a=1"]
+    assert all(NOTHING not in names for names in fit.confused_with), "one of the two did happen"
+
+
+def test_a_verdict_needs_a_probability_and_the_power_to_see():
+    found = verdicts(np.array([SURE, 1 - SURE, 1 - SURE, 0.5, 0.06]), np.array([0.5, SHOWN, 2 * SHOWN, 0.001, 0.001]))
+    assert found.tolist() == ["supported", "not supported", *["cannot tell"] * 3]
 
 
 def test_the_result_is_frozen_and_repeatable(fit):
