@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from common import best_time, process_peak_mb, row
 
 from dimm_nb.learning.shop import shop_network
-from dimm_nb.mixture.aggregates import count_categories
+from dimm_nb.mixture.marginals import count_categories
 
 PART = 1_000_000  # rows drawn and written at a time
 
@@ -57,7 +57,7 @@ def rows(quick: bool) -> Iterator[dict]:
         counts = {key: int(value) for key, value in seen.counts.items() if value}
         assert counts == plain == frame, "the three counts differ"
         peak = process_peak_mb(
-            "from pathlib import Path\nfrom dimm_nb.mixture.aggregates import count_categories\n"
+            "from pathlib import Path\nfrom dimm_nb.mixture.marginals import count_categories\n"
             f"from dimm_nb.learning.shop import shop_network\n"
             f"count_categories(Path({str(path)!r}), shop_network())"
         )

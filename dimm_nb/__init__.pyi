@@ -7,7 +7,7 @@ from .explorer.explorer import explore
 from .learning.knowledge import Knowledge
 from .learning.learning import learn_network
 from .learning.shop import simulate_shop
-from .mixture.aggregates import count_categories, count_report
+from .mixture.marginals import count_categories, count_report, read_counts, write_counts
 from .mixture.mixture import (
     Mixture,
     mae,
@@ -15,9 +15,7 @@ from .mixture.mixture import (
     mixture_marginals,
     mse,
     random_mixture,
-    read_counts,
     sample_mixture,
-    write_counts,
 )
 from .network.axis import (
     CountsWarning,

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dimm_nb.mixture.aggregates import MISSING, OTHER, bin_labels, count_categories, count_values
+from dimm_nb.mixture.cells import MISSING, OTHER, bin_labels
+from dimm_nb.mixture.marginals import count_categories, count_values
 from dimm_nb.network.axis import Marginals
 from dimm_nb.network.network import CausalNetwork
 from dimm_nb.learning.shop import simulate_shop

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dimm_nb.mixture.aggregates import (MISSING, OTHER, bin_labels, binned, count_categories, count_report, count_values, cut_points, open_table, read_report)
-from dimm_nb.network.axis import Marginals
+from dimm_nb.mixture.cells import MISSING, OTHER, bin_labels, cut_points, interval_names
+from dimm_nb.mixture.marginals import count_categories, count_values
+from dimm_nb.mixture.warehouse import open_table
+from dimm_nb.network.axis import CountsWarning, Marginals
 from dimm_nb.network.network import CausalNetwork
 
 
@@ -75,7 +77,9 @@ def test_duckdb_and_pandas_follow_the_same_rules(lines):
         by_rule = [found.groupby(["node", "rule"])["count"].sum() for found in (here, there)]
         assert by_rule[0].equals(by_rule[1]), "nothing is lost, whatever it is"
         assert here["count"].sum() == 2 * len(frame)
-        assert count_categories(frame, NET).counts.equals(count_categories(ibis.memtable(frame.astype("string")), NET).counts)
+        if here[here.state.isna()]["count"].sum() <= len(frame) / 2:
+            both = [count_categories(table, NET, allow_missing=True) for table in (frame, ibis.memtable(frame.astype("string")))]
+            assert both[0] == both[1]
 
 
 @pytest.mark.parametrize("column, states", [
@@ -96,13 +100,15 @@ def test_types_become_text_the_same_way_everywhere(column, states, tmp_path, qui
 def test_what_is_left_over_is_said(tmp_path):
     frame = pd.DataFrame({"Browser": ["Chrome", "Netscape", "Netscape", None], "Device": ["phone", "watch", None, "desktop"]})
     for table in (frame, write(frame, tmp_path, "parquet")):
-        with pytest.warns(UserWarning) as said:
-            found = count_categories(table, NET)
-        text = "\n".join(str(w.message) for w in said)
-        assert "'Browser': 2 rows (50.00%) with 1 unseen value, such as 'Netscape', counted as '(other)'" in text
+        with pytest.warns(CountsWarning) as said:
+            found = count_categories(table, NET, allow_missing=True)
+        [text] = [str(w.message) for w in said if w.category is CountsWarning]  # ibis has deprecations of its own
+        assert "'Browser': 2 rows (50.00%) with a value that is no state ('Netscape') counted as '(other)'" in text
         assert "'Browser': 1 row (25.00%) without a value counted as '(missing)'" in text
-        assert "'Device': 1 row (25.00%) with 1 unseen value, such as 'watch', left out of its total, as it has no state '(other)'" in text
+        assert "'Device': " in text and "1 row with a value that is no state ('watch')" in text and "50.00% of 4, left out of its total" in text
         assert found.counts.tolist() == [1, 0, 2, 1, 1, 1] and found.n.tolist() == [4, 2]
+        with pytest.raises(ValueError, match="node 'Device': .*50.00% of 4, cannot be counted.*allow_missing=True"):
+            count_categories(table, NET)
 
 
 def test_a_column_of_identifiers_comes_back_as_one_row(tmp_path):
@@ -125,8 +131,8 @@ def test_true_states_come_before_rules():
 def test_cuts_survive_their_names(cuts):
     labels = bin_labels(cuts)
     assert cut_points(labels).tolist() == cuts and cut_points([*labels, MISSING, OTHER]).tolist() == cuts
-    values = pd.Series([*cuts, cuts[0] - 1, cuts[-1] + 1])
-    assert binned(values, np.array(cuts)).tolist() == [*labels[1:], labels[0], labels[-1]], "closed on the left"
+    values = np.array([*cuts, cuts[0] - 1, cuts[-1] + 1])
+    assert interval_names(values, np.array(cuts)) == [*labels[1:], labels[0], labels[-1]], "closed on the left"
 
 
 @pytest.mark.parametrize("cuts", [[], [1, 1], [2, 1], [float("nan")], [float("inf")]])
@@ -181,9 +187,9 @@ def test_a_hostile_file_name(tmp_path):
 @pytest.mark.parametrize("change, message", [
     (lambda f: f[["Browser"]], "the table has no column 'Device'"),
     (lambda f: f.rename(columns={"Device": "Devise"}), "did you mean 'Devise'?"),
-    (lambda f: f.assign(Device="x"), "feature 'Device': none of its values is a state of the network: found 'x'"),
-    (lambda f: f[:0], "no rows at all"),
-    (lambda f: f.assign(Device=None), "feature 'Device': none of its values"),
+    (lambda f: f.assign(Device="x"), "node 'Device': none of its values is a state of the network: found 'x'"),
+    (lambda f: f[:0], "no rows"),
+    (lambda f: f.assign(Device=None), "node 'Device': none of its values"),
 ])
 @pytest.mark.parametrize("source", ["frame", "parquet"])
 def test_a_table_that_does_not_fit(change, message, source, tmp_path, quiet):
@@ -198,7 +204,7 @@ def test_two_columns_of_one_name(tmp_path):
     with pytest.raises(ValueError, match="2 columns named 'Device'"):
         count_categories(frame, NET)
     frame.to_csv(tmp_path / "x.csv", index=False)
-    with pytest.raises(ValueError, match="two columns 'Device'"):
+    with pytest.raises(ValueError, match="2 columns named 'Device'"):
         count_categories(tmp_path / "x.csv", NET)
 
 
@@ -214,7 +220,7 @@ def test_a_truncated_parquet_file_is_said_to_be_one(tmp_path):
 @pytest.mark.parametrize("content", ['Browser,Device\n"Chrome,phone\n', "Browser,Device\nChrome,phone,extra,more\nSafari\n"])
 def test_a_damaged_csv_file(content, tmp_path):
     (tmp_path / "x.csv").write_text(content)
-    with pytest.raises(ValueError, match="x.csv cannot be read as CSV|no column"):
+    with pytest.raises(ValueError, match=r"x.csv, line 2.*(not CSV|4 cells where the header has 2)"):
         count_categories(tmp_path / "x.csv", NET)
 
 
@@ -223,7 +229,7 @@ def test_files_that_are_none(tmp_path):
         count_categories(tmp_path / "none.parquet", NET)
     assert caught.value.filename.endswith("none.parquet")
     (tmp_path / "x.xlsx").write_text("")
-    with pytest.raises(ValueError, match="what kind of file"):
+    with pytest.raises(ValueError, match="cannot be read as Excel: is it whole?"):
         count_categories(tmp_path / "x.xlsx", NET)
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="a folder without Parquet files"):
@@ -237,59 +243,3 @@ def test_a_database_needs_the_table_s_name(tmp_path):
     with pytest.raises(ValueError, match="has no table 'hit'; did you mean 'hits'"):
         open_table(file, "hit")
     assert count_categories(file, NET, name="hits").n[0] == 50
-
-
-# reports
-
-
-def long(text):
-    return "feature,value,count\n" + text
-
-
-GOOD = "Browser,Chrome,70\nBrowser,Safari,20\nDevice,phone,60\nDevice,desktop,39\n"
-
-
-def test_a_long_report_and_one_file_a_feature(tmp_path, quiet):
-    (tmp_path / "long.csv").write_text(long(GOOD + "Region,North,5\n"))
-    found = count_report(tmp_path / "long.csv", NET)
-    assert found.counts.tolist() == [70, 20, 0, 0, 60, 39] and found.n.tolist() == [90, 99]
-    folder = tmp_path / "reports"
-    folder.mkdir()
-    (folder / "Browser.csv").write_text("Value,Hits,note\nChrome,70,x\nSafari,20,y\n")
-    (folder / "Device.csv").write_text("﻿item,visits\nphone,60.0\ndesktop,39\n", encoding="utf-8")
-    assert count_report(folder, NET).counts.equals(found.counts)
-
-
-def test_unequal_totals_are_said(tmp_path):
-    (tmp_path / "r.csv").write_text(long(GOOD))
-    with pytest.warns(UserWarning, match=r"from 90 \(Browser\) to 99 \(Device\)"):
-        count_report(tmp_path / "r.csv", NET)
-
-
-@pytest.mark.parametrize("text, message", [
-    ("feature,value\nBrowser,Chrome\n", "the first line has no column for the count"),
-    ("feature,value,count,hits\nBrowser,Chrome,1,1\n", "the first line has 2 columns for the count"),
-    (long(""), "holds no counts"), ("", "no column for the feature"),
-    (long(GOOD + "Browser,Chrome,1\n"), "line 6: 'Browser', 'Chrome' was counted before"),
-    (long(GOOD + "Browser,x\n"), "line 6: 2 cells where the header has 3"),
-    *((long(GOOD + f"Browser,x,{bad}\n"), "line 6: a count is a whole number") for bad in ("-1", "1.5", "nan", "1e5", "", "١٢")[:5]),
-    (long(GOOD + "Browser,Total,90\n"), "the line 'Total' with 90 looks like the sum"),
-    (long("Browser,Chrome,70\n"), "has no feature 'Device'"),
-    (long('Browser,"Chrome,70\n'), "not CSV"),
-])
-def test_a_report_that_does_not_fit(text, message, tmp_path, quiet):
-    (tmp_path / "r.csv").write_text(text)
-    with pytest.raises(ValueError) as caught:
-        count_report(tmp_path / "r.csv", NET)
-    assert message in str(caught.value) and ("r.csv" in str(caught.value) or "Total" in message)
-
-
-def test_a_report_in_another_encoding(tmp_path):
-    (tmp_path / "r.csv").write_bytes("feature,value,count\nBrowser,Chröme,3\n".encode("latin-1"))
-    with pytest.raises(ValueError, match="UTF-8"):
-        read_report(tmp_path / "r.csv")
-
-
-def test_numbers_in_a_report_are_cut_too(tmp_path, quiet):
-    (tmp_path / "r.csv").write_text(long("x,3,5\nx,12,2\nx,<0,1\n"))
-    assert count_report(tmp_path / "r.csv", network(x=bin_labels([0, 10]))).counts.tolist() == [1, 5, 2]

@@ -16,7 +16,8 @@ import pytest
 from dimm_nb.explorer.app import MOST_BYTES
 from dimm_nb.theory.live import picture
 from dimm_nb.network.axis import Marginals
-from dimm_nb.mixture.mixture import random_mixture, sample_mixture, write_counts
+from dimm_nb.mixture.marginals import write_counts
+from dimm_nb.mixture.mixture import random_mixture, sample_mixture
 from dimm_nb.network.network import load_network
 from dimm_nb.explorer.scene import Settings, draw_stems, look
 

@@ -1,8 +1,6 @@
 "Edge cases, bad input and properties of reading, attributing and reporting, beyond the notebooks of parts 3 and 7."
 import csv
-import io
 import json
-import re
 import shutil
 import subprocess
 import threading
@@ -23,9 +21,8 @@ from dimm_nb.attribution.explain import MISFIT, Estimate, carried, fit_p_value
 from dimm_nb.attribution.periods import attribute_series
 from dimm_nb.attribution.report import report_html
 from dimm_nb.mixture.mixture import Mixture, mixture_marginals, random_mixture, sample_mixture
-from dimm_nb.mixture.reading import as_network, look_up, read_number, read_period, same_label
 from dimm_nb.network.axis import DimmWarning, Marginals, MisfitWarning
-from dimm_nb.network.network import CausalNetwork, Intervention, load_network, random_network
+from dimm_nb.network.network import as_network, CausalNetwork, Intervention, load_network, random_network
 from dimm_nb.network.oracle import Oracle
 
 few = settings(max_examples=12, deadline=None)
@@ -354,194 +351,10 @@ def test_the_two_sample_test_is_fishers(n, before, seed):
     np.testing.assert_allclose(found.iloc[0], min(1, 2 * min(sides)), rtol=1e-6, atol=1e-12)
 
 
-# reading
-
-
-COUNTS = {
-    name: {state: 1000 + 7 * j + k for k, state in enumerate(states)}
-    for j, (name, states) in enumerate(zip(ASIA.names, ASIA.states))
-}
-LONG = [(name, state, n) for name, states in COUNTS.items() for state, n in states.items()]
-
-
-def csv_text(rows, header="node,state,count") -> str:
-    out = io.StringIO()
-    csv.writer(out).writerows([header.split(","), *rows])
-    return out.getvalue()
-
-
-GOOD = {
-    "plain": csv_text(LONG),
-    "thousands": csv_text([(a, b, f"{n:,}") for a, b, n in LONG]),
-    "thin spaces": csv_text([(a, b, f"{n:,}".replace(",", "\u202f")) for a, b, n in LONG]),
-    "apostrophes": csv_text([(a, b, f"{n:,}".replace(",", "'")) for a, b, n in LONG]),
-    "case and white space": csv_text([(f" {a.upper()}", f"{b.title()}\t", f" {n} ") for a, b, n in LONG]),
-    "other columns": csv_text([(n, "x", a, b) for a, b, n in LONG], "Hits,note,Feature,Value"),
-    "percent beside counts": csv_text([(a, b, f"{n / 20:.1f} %", n) for a, b, n in LONG], "node,state,percent,count"),
-    "byte order mark": "\ufeff" + csv_text(LONG),
-}
-
-
-@pytest.mark.parametrize("text", GOOD.values(), ids=GOOD)
-def test_reports_are_read_as_they_come(text, tmp_path):
-    (tmp_path / "report.csv").write_text(text, encoding="utf-8", newline="")
-    seen = read_period(ASIA, tmp_path / "report.csv").marginals
-    assert seen.counts.tolist() == [n for *_, n in LONG]
-
-
-def without(node):
-    return [row for row in LONG if row[0] != node]
-
-
-BAD = {
-    "other state names": (
-        csv_text([(a, {"yes": "yess", "no": "non"}[b], n) for a, b, n in LONG]),
-        ["line 2", "'yess'; did you mean 'yes'?", "'non'; did you mean 'no'?", "…"],
-    ),
-    "other node names": (
-        csv_text([("Smoking" if a == "smoke" else a, b, n) for a, b, n in LONG]),
-        ["'Smoking'; did you mean 'smoke'?"],
-    ),
-    "percent signs": (csv_text([(a, b, "50 %") for a, b, n in LONG]), ["percentages", "totals"]),
-    "shares": (csv_text([(a, b, 0.5) for a, b, n in LONG]), ["percentages", "totals"]),
-    "percentages": (csv_text([(a, b, 49.5 if b == "yes" else 50.5) for a, b, n in LONG]), ["percentages", "totals"]),
-    "a decimal point or thousands": (csv_text([(a, b, "1.234") for a, b, n in LONG]), ["line 2", "1234"]),
-    "halves": (csv_text([(a, b, 12.5) for a, b, n in LONG]), ["whole number", "12.5"]),
-    "minus": (csv_text([(a, b, -n) for a, b, n in LONG]), ["line 2", "-1000"]),
-    "a word": (csv_text([(a, b, "many") for a, b, n in LONG]), ["line 2", "'many'"]),
-    "nothing": ("", ["no column 'node'"]),
-    "a header alone": (csv_text([]), ["empty"]),
-    "zeros": (csv_text([(a, b, 0) for a, b, n in LONG]), ["empty"]),
-    "a node missing": (csv_text(without("tub")), ["no counts for node 'tub'"]),
-    "a line twice": (csv_text([*LONG, ("Tub", "YES", 3)]), ["line 18", "counted twice"]),
-    "semicolons": (csv_text(LONG).replace(",", ";"), ["commas"]),
-    "an open quote": (csv_text(LONG) + '"tub', ["line 18"]),
-    "a formula": (csv_text([*LONG, ("=HYPERLINK(1)", "yes", 3)]), ["'=HYPERLINK(1)'"]),
-    "too few cells": (csv_text([*LONG, ("tub", "yes")]), ["line 18: 2 cells"]),
-}
-
-
-@pytest.mark.parametrize("text, words", BAD.values(), ids=BAD)
-def test_what_cannot_be_read_is_refused_with_its_place(text, words, tmp_path):
-    (tmp_path / "report.csv").write_text(text, encoding="utf-8", newline="")
-    with pytest.raises(ValueError) as error:
-        attribute(ASIA, tmp_path / "report.csv")
-    assert str(error.value).startswith(str(tmp_path / "report.csv"))
-    assert all(word in str(error.value) for word in words), error.value
-
-
-def test_what_is_no_text_is_refused(tmp_path):
-    for data in (bytes(range(256)), csv_text(LONG).encode("utf-16"), "fièvre,a,1".encode("latin-1")):
-        (tmp_path / "report.csv").write_bytes(data)
-        with pytest.raises(ValueError, match="UTF-8"):
-            read_period(ASIA, tmp_path / "report.csv")
-
-
-@pytest.mark.parametrize("count", [None, True, [3], 3j, "", np.nan, pd.NA, -1, 1.5, np.inf, "1.234", {}, b"3"])
-def test_what_is_no_count_is_refused(count):
-    with pytest.raises(ValueError, match="'tub'|1234"):
-        read_period(ASIA, COUNTS | {"tub": {"yes": count, "no": 3}})
-
-
-@pytest.mark.parametrize(
-    "counts",
-    [
-        None,
-        3,
-        "",
-        [1, 2],
-        np.zeros(8, int),
-        np.zeros((3, 8)),
-        np.zeros((0, 8), int),
-        np.full((2, 8), 9),
-        pd.DataFrame(),
-        {},
-        {"tub": 3},
-        {("tub", "yes"): 3},
-        pd.Series([1, 2]),
-        pd.Series(dtype=float),
-        lambda: 3,
-    ],
-)
-def test_what_is_no_period_is_refused(counts):
-    with pytest.raises((ValueError, OSError)) as error:
-        read_period(ASIA, counts)
-    assert str(error.value)
-
-
-def test_percentages_with_totals_are_read():
-    shares = {name: {"yes": f"{12.345 + j:.3f}%", "no": f"{87.655 - j:.3f} %"} for j, name in enumerate(COUNTS)}
-    seen = read_period(ASIA, shares, totals=10_000).marginals
-    np.testing.assert_allclose(seen.p[::2], 0.12345 + 0.01 * np.arange(8))
-    assert (seen.n <= 10_000).all() and (seen.n > 9000).all()
-    each = read_period(ASIA, shares, totals={name: 100 * (j + 1) for j, name in enumerate(ASIA.names)}).marginals
-    np.testing.assert_allclose(each.n, 100 * np.arange(1, 9), rtol=1e-2)
-    np.testing.assert_allclose(attribute(ASIA, shares, totals=10_000, method="dimm").observed.p, seen.p)
-
-
-def test_a_million_foreign_categories_are_left_after_a_few(tmp_path):
-    path = tmp_path / "big.csv"
-    with open(path, "w") as file:
-        file.write("node,state,count\n")
-        file.writelines(f"smoke,category {k},1\n" for k in range(10**6))
-    with pytest.raises(ValueError) as error:
-        attribute(ASIA, path)
-    assert "line 6" in str(error.value) and "line 7" not in str(error.value) and len(str(error.value)) < 2000
-    with pytest.raises(ValueError) as error:
-        read_period(ASIA, {"smoke": {f"s{k}" * 1000: 1 for k in range(100)}})
-    assert len(str(error.value)) < 2000
-
-
-def test_two_labels_that_differ_in_case_only_are_kept_apart():
-    net = CausalNetwork(("X", "x"), (("Yes", "YES"), ("a", "b")), ((), ()), (np.array([0.5, 0.5]),) * 2)
-    seen = read_period(net, {"X": {"Yes": 3, "YES": 1}, "x": {"A": 1, "b": 3}})
-    assert seen.marginals.counts.tolist() == [3, 1, 1, 3]
-    with pytest.raises(ValueError, match="'yes'"):
-        read_period(net, {"X": {"yes": 3}, "x": {"a": 1, "b": 3}})
-
-
-@given(st.integers(0, 10**12), st.sampled_from([",", "'", " ", "\u00a0", "\u2009", "\u202f", "’"]))
-def test_thousands_are_read_back(n, sign):
-    assert read_number(f"{n:,}".replace(",", sign)) == (n, False)
-
-
-@given(st.text(max_size=12))
-def test_no_text_is_read_as_a_number_that_it_is_not(text):
-    try:
-        number, _ = read_number(text)
-    except ValueError:
-        return
-    digits = re.sub(r"\D", "", text.split("e")[0].split("E")[0])
-    assert np.isnan(number) or ((digits and np.isfinite(number)) or number == np.inf)
-
-
-@given(st.lists(st.text(min_size=1, max_size=6), min_size=1, max_size=8, unique=True))
-def test_a_label_always_finds_itself(labels):
-    known = same_label(labels)
-    assert [look_up(known, label) for label in labels] == labels
-
-
-def test_rows_in_every_form(tmp_path):
-    codes = ASIA.sample(300, seed=1)
-    table = ASIA.frame(codes)
-    table.to_csv(tmp_path / "rows.csv", index=False)
-    for form in (
-        codes,
-        table,
-        table.astype(str).rename(columns=str.title),
-        tmp_path / "rows.csv",
-        str(tmp_path / "rows.csv"),
-    ):
-        np.testing.assert_array_equal(read_period(ASIA, form).codes, codes)
-    (tmp_path / "rows.csv").write_text(table.to_csv(index=False) + "yes,no\n")
-    with pytest.raises(ValueError, match="rows.csv|empty"):
-        read_period(ASIA, tmp_path / "rows.csv")
-    with pytest.raises(ValueError, match="leave it out"):
-        read_period(ASIA, table, totals=3)
-    with pytest.raises(ValueError, match="no rows"):
-        read_period(ASIA, table.iloc[:0])
-    with pytest.raises(ValueError, match="'tub' is empty"):
-        read_period(ASIA, table.astype(object).assign(tub=None))
+def test_metrics_in_every_form():
+    net = CausalNetwork(("a", "a=b"), (("b=c", "x"), ("c", "y")), ((), ()), (np.array([0.5, 0.5]),) * 2)
+    assert metric_label(net, "a=b=c") == ("a", "b=c") and metric_label(net, {"a=b": "c"}) == ("a=b", "c")
+    assert metric_label(ASIA, " SMOKE=Yes") == ("smoke", "yes")
 
 
 def test_networks_in_every_form(tmp_path):
@@ -551,12 +364,6 @@ def test_networks_in_every_form(tmp_path):
     for form, words in ((None, "NoneType"), ("asiaa", "did you mean"), (tmp_path / "none.bif", "none.bif")):
         with pytest.raises((ValueError, OSError), match=words):
             as_network(form)
-
-
-def test_metrics_in_every_form():
-    net = CausalNetwork(("a", "a=b"), (("b=c", "x"), ("c", "y")), ((), ()), (np.array([0.5, 0.5]),) * 2)
-    assert metric_label(net, "a=b=c") == ("a", "b=c") and metric_label(net, {"a=b": "c"}) == ("a=b", "c")
-    assert metric_label(ASIA, " SMOKE=Yes") == ("smoke", "yes")
 
 
 # text and data

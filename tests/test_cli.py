@@ -123,6 +123,9 @@ def test_a_file_of_the_same_name_does_not_hide_a_packaged_network(dimm):
 
 def test_totals_that_differ_are_kept_and_warned_of(dimm):
     Path("counts.csv").write_text(changed(tub={"yes": 3, "no": 40}))
+    status, out, err = dimm("recover asia counts.csv")
+    assert status == 1 and not out and "node 'tub' has 43 rows where" in err and "allow_missing" in err
+    Path("counts.csv").write_text(changed(tub={"yes": 3, "no": 70}))
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         status, out, err = dimm("recover asia counts.csv")
@@ -398,17 +401,13 @@ def test_a_network_too_large_for_exact_inference_is_refused(dimm):
 BAD_COUNTS = {
     "empty file": (b"", ["node"]),
     "header only": (b"node,state,count\n", ["no counts"]),
-    "no header": (counts_csv().encode().split(b"\n", 1)[1], ["node,state,count"]),
-    "no count column": (counts_csv(header="node,state,n").encode(), ["'count'"]),
     "binary": (bytes(range(256)), ["UTF-8"]),
-    "UTF-16": (counts_csv().encode("utf-16"), ["UTF-8"]),
     "Latin-1": (changed(**{"fièvre": {"yes": 1}}).encode("latin-1"), ["UTF-8"]),
-    "semicolons": (counts_csv().replace(",", ";").encode(), ["node,state,count"]),
     "a cell too many": (counts_csv().replace("tub,yes,50", "tub,yes,5,0").encode(), ["line 4"]),
     "a cell too few": (counts_csv().replace("tub,yes,50", "tub,yes").encode(), ["line 4"]),
     "an open quote": (counts_csv().replace("tub,yes", 'tub,"yes').encode(), ["line"]),
-    "unknown node": (changed(rub={"yes": 1}).encode(), ["'rub'", "'tub'"]),
     "unknown state": (changed(tub={"yse": 1, "no": 1}).encode(), ["tub", "'yse'", "'yes'"]),
+    "unknown node": (counts_csv({"rub" if k == "tub" else k: v for k, v in ASIA.items()}).encode(), ["'rub'", "'tub'"]),
     "missing node": (counts_csv({k: v for k, v in ASIA.items() if k != "tub"}).encode(), ["'tub'"]),
     "duplicate row": ((counts_csv() + "tub,yes,50\n").encode(), ["'tub'", "'yes'", "line 18"]),
     "all zero": (changed(tub={"yes": 0, "no": 0}).encode(), ["'tub'", "0"]),
@@ -541,7 +540,7 @@ def test_learn_and_count(dimm, folder):
     assert (
         status == 0
         and "rows: 60" in out
-        and "5 rows (8.33%) with 1 unseen value, such as 'watch', counted as '(other)'" in err
+        and "5 rows (8.33%) with a value that is no state ('watch') counted as '(other)'" in err
     )
     assert dict(pd.read_csv("counts.csv").set_index("state")["count"]) | {"(other)": 5} == {
         "desktop": 25,
@@ -573,9 +572,9 @@ def test_a_graph_of_tetrad_s_gets_tables(dimm, folder):
     ("learn constant.csv --out net.bif", ["'site' has the one value 'DE'"]),
     ("learn cut.parquet --out net.bif", ["cut.parquet cannot be read as Parquet"]),
     ("learn stable.csv --out stable.csv", ["would replace the table"]),
-    ("count stable.csv asia --out counts.csv", ["the table has no column 'asia'"]),
+    ("count stable.csv asia --out counts.csv", ["stable.csv", "name every node of the network, for a table of rows; found 'Device'"]),
     ("count cut.parquet asia --out counts.csv", ["cut.parquet cannot be read as Parquet"]),
-    ("count stable.csv asia --report --out counts.csv", ["stable.csv", "no column for the feature"]),
+    ("count stable.csv asia --report --out counts.csv", ["stable.csv", "no column 'node'"]),
     ("count stable.csv asia --report --name x --out counts.csv", ["--report has no --name"]),
     ("count stable.csv asia --out stable.csv", ["would replace the table"]),
 ])

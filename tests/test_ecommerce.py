@@ -21,7 +21,7 @@ from dimm_nb.learning.ecommerce import (
 from dimm_nb.learning.knowledge import Knowledge, categorize
 from dimm_nb.learning.learning import edges_of, learn_network
 from dimm_nb.learning.shop import Shop, shop_network, shop_truth
-from dimm_nb.mixture.aggregates import count_categories
+from dimm_nb.mixture.marginals import count_categories
 from dimm_nb.mixture.mixture import Mixture, mixture_marginals, sample_mixture
 from dimm_nb.network.axis import Marginals
 from dimm_nb.network.network import CausalNetwork

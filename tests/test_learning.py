@@ -17,7 +17,7 @@ from dimm_nb.learning.learning import (
     stable_families,
     with_open_arrows,
 )
-from dimm_nb.mixture.aggregates import count_categories
+from dimm_nb.mixture.marginals import count_categories
 from dimm_nb.network.axis import Marginals, NetworkWarning
 from dimm_nb.network.network import CausalNetwork, load_network
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from dimm_nb.network.axis import Marginals
-from dimm_nb.mixture.mixture import Answer, Mixture, breaks_assumption, canonical, mae, max_abs_error, mixture_marginals, mse, random_mixture, read_counts, sample_mixture, write_counts, write_table
+from dimm_nb.mixture.mixture import Answer, Mixture, breaks_assumption, canonical, mae, max_abs_error, mixture_marginals, mse, random_mixture, sample_mixture
 from dimm_nb.network.network import CausalNetwork, Intervention, load_network, random_network
 from dimm_nb.network.oracle import Oracle
-from dimm_nb.mixture.reading import read_period
+from dimm_nb.mixture.marginals import read_period
 
 few = settings(max_examples=40, deadline=None)
 seeds = st.integers(0, 10**6)
@@ -251,87 +251,6 @@ def test_codes_counts_and_codes_again(seed, rows):
     again = without_warnings(Marginals.from_counts, net, marginals.counts.sample(frac=1, random_state=seed % 1000))
     np.testing.assert_array_equal(again.p, marginals.p)
     np.testing.assert_array_equal(again.n, marginals.n)
-
-
-# files
-
-names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8).filter(lambda s: s.strip())
-states = st.one_of(st.text(st.characters(codec="utf-8"), max_size=6), st.sampled_from(["NA", "1", "TRUE", "", "nan", "=1+1", "'=", "''", "'", "-5C", "@x", "+", "\t=", "\r", "a,b", 'q"q', "a\nb"]))
-
-
-@few
-@given(names, st.lists(states, min_size=1, max_size=4, unique=True), st.data())
-def test_any_label_survives_the_file(node, states, data):
-    axis = pd.MultiIndex.from_tuples([(node, state) for state in states])
-    counts = np.array(data.draw(st.lists(st.integers(0, 2**40), min_size=len(states), max_size=len(states)).filter(any)))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "counts.csv"
-        write_counts(Marginals(axis, counts / counts.sum(), [counts.sum()]), path)
-        table = read_counts(path)
-        assert os.listdir(folder) == ["counts.csv"]
-        cells = path.read_bytes().decode().replace('"', "").replace("\n", ",").split(",")
-    assert table.state.tolist() == list(states) and set(table.node) == {node} and table["count"].tolist() == counts.tolist()
-    assert not any(cell.startswith(("=", "+", "@")) for cell in cells)
-
-
-@pytest.mark.parametrize("text, message", [
-    ("", "names no column 'node'"), ("node;state;count\na;b;3\n", "names no column 'node'.*commas"), ("node,state,n\na,b,3\n", "no column 'count'"),
-    ("node,state,count,count\na,b,3,4\n", "two columns 'count'"), ("node,state,count\n", "holds no counts"), ("node,state,count\n\n\n", "holds no counts"),
-    ("node,state,count\na,b,3\na,c\n", "line 3: 2 cells where the header has 3"), ("node,state,count\na,b,3\na,b,4\n", "line 3: node 'a', state 'b' was counted before"),
-    ("node,state,count\na,b,-3\n", "line 2: a count is a whole number.*not '-3'"), ("node,state,count\na,b,2.5\n", "line 2.*'2.5'"),
-    ("node,state,count\na,b,\n", "line 2.*not ''"), ("node,state,count\na,b,nan\n", "line 2.*'nan'"), ("node,state,count\na,b,inf\n", "line 2.*'inf'"),
-    ("node,state,count\na,b,1_000\n", "line 2.*'1_000'"), ('node,state,count\na,b,"1,000"\n', "line 2.*'1,000'"), ("node,state,count\na,b,1e30\n", "line 2.*'1e30'"),
-    ('node,state,count\na,"b"x,3\n', "line 2: not CSV"), ('node,state,count\na,"b,3\n', "not CSV"), ("node,state,count\na,b,0x10\n", "line 2.*'0x10'")])
-def test_files_that_are_wrong_are_refused(tmp_path, text, message):
-    path = tmp_path / "bad.csv"
-    path.write_text(text)
-    with pytest.raises(ValueError, match=message) as caught:
-        read_counts(path)
-    assert str(path) in str(caught.value)
-
-
-@pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n\xff\xfe", "node,state,count\na,b,3\n".encode("utf-16"), "node,state,count\né,b,3\n".encode("latin-1")])
-def test_files_that_are_no_utf8_text_are_refused(tmp_path, data):
-    path = tmp_path / "bad.csv"
-    path.write_bytes(data)
-    with pytest.raises(ValueError, match="not a UTF-8 text file"):
-        read_counts(path)
-
-
-@pytest.mark.parametrize("text", ["\ufeffnode,state,count\na,b,3\n", "node,state,count\r\na,b,3\r\n", "count, node ,extra,state\n3,a,zzz,b\n", "node,state,count\na,b,3.0\n\n"])
-def test_files_as_spreadsheets_write_them(tmp_path, text):
-    path = tmp_path / "counts.csv"
-    path.write_text(text, encoding="utf-8", newline="")
-    assert read_counts(path).to_dict("records") == [{"node": "a", "state": "b", "count": 3}]
-
-
-def test_a_missing_file_is_an_os_error(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        read_counts(tmp_path / "nowhere.csv")
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / "table.csv"
-    path.write_text("old")
-    monkeypatch.setattr(pd.DataFrame, "to_csv", lambda *_, **__: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
-        write_table(pd.DataFrame({"a": [1]}), path)
-    assert path.read_text() == "old" and os.listdir(tmp_path) == ["table.csv"]
-
-
-def test_a_link_stays_a_link_and_a_device_a_device(tmp_path):
-    target, link = tmp_path / "target.csv", tmp_path / "link.csv"
-    link.symlink_to(target)
-    write_table(pd.DataFrame({"a": [1]}), link)
-    assert link.is_symlink() and target.read_text() == "a\n1\n"
-    write_table(pd.DataFrame({"a": [1]}), os.devnull)
-
-
-def test_a_missing_folder_is_named_with_the_table_that_was_asked_for(tmp_path):
-    with pytest.raises(FileNotFoundError, match="there is no folder .*nowhere") as caught:
-        write_table(pd.DataFrame({"a": [1]}), tmp_path / "nowhere" / "a.csv")
-    assert caught.value.filename == str(tmp_path / "nowhere" / "a.csv") and not list(tmp_path.iterdir())
-    assert not Path(os.devnull).is_file()
 
 
 # section 5.1's generator

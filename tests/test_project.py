@@ -167,7 +167,6 @@ def imports_of(path):
 EXCEPTIONS = {
     "network.drawing": {"network.network"},
     "network.junction": {"network.network"},
-    "mixture.reading": {"mixture.mixture"},
     "posterior.calibration": {"posterior.posterior"},
     "attribution.periods": {"attribution.attribution"},
     "explorer.app": {"explorer.explorer"},

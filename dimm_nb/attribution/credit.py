@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import betainc
 
-from ..mixture.reading import look_up, same_label
+from ..mixture.cells import look_up, same_label
 from ..network.axis import Marginals, label_text
 from ..network.network import CausalNetwork
 from ..network.oracle import Oracle

@@ -28,7 +28,7 @@ from dimm_nb.attribution.credit import (
     spoken,
 )
 from ..mixture.mixture import Mixture, shares_of
-from ..mixture.reading import Reading
+from ..mixture.marginals import Reading
 from ..network.axis import Marginals, MisfitWarning, label_text
 from ..network.network import CausalNetwork
 from ..network.oracle import Catalogue, Oracle, read_catalogue

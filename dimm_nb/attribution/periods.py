@@ -17,7 +17,7 @@ from .attribution import Attribution, CountsLike, answer, stable_reading
 from .credit import first_moved, moved, p_text, percent, spoken
 from .explain import MISFIT
 from .figures import label_of, new_axes
-from ..mixture.reading import Totals
+from ..mixture.marginals import Totals
 from ..network.axis import MisfitWarning
 from ..network.calls import once_positional, tell
 from ..network.network import NetworkLike, as_network

@@ -17,7 +17,7 @@ import pandas as pd
 
 from .knowledge import Knowledge
 from .shop import Shop
-from ..mixture.aggregates import count_categories
+from ..mixture.marginals import count_categories
 from ..mixture.mixture import Answer, Mixture, mae, mse, shares_of
 from ..network.axis import Marginals
 from ..network.calls import once_positional

@@ -22,19 +22,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from dimm_nb.mixture.aggregates import (
-    MISSING,
-    NOTHING,
-    OTHER,
-    bin_labels,
-    binned,
-    check_columns,
-    fetched,
-    open_table,
-    sql_text,
-    text_of,
-    unreadable,
-)
+from ..mixture.cells import MISSING, NOTHING, OTHER, bin_labels, binned, cell_numbers, match_columns, text_of
+from ..mixture.tables import read_rows
+from ..mixture.warehouse import unreadable
 from ..network.axis import suggestion, topological_order
 
 # %% ../../nbs/06-learning/knowledge.ipynb #typing-imports
@@ -318,14 +308,15 @@ def text_columns(
     import duckdb
 
     try:
-        source = open_table(table) if isinstance(table, (str, Path)) else table
-        check_columns([*(columns or []), *leave_out], source.columns)
-        names = [name for name in columns or source.columns if name not in leave_out]
+        found = {} if isinstance(table, pd.DataFrame) else {column.name.strip(): column for column in read_rows(table)}
+        header = list(table.columns) if isinstance(table, pd.DataFrame) else list(found)
+        match_columns([*(columns or []), *leave_out], header)  # raises for what is not there
+        names = [name for name in columns or header if name not in leave_out]
         if not names:
             raise ValueError("leave_out leaves no column: keep those that are features")
-        if isinstance(source, pd.DataFrame):
-            return source[names]
-        return fetched(source.select(**{name: sql_text(source[name]) for name in names}))
+        if isinstance(table, pd.DataFrame):
+            return table[names]
+        return pd.DataFrame({name: found[name].text() if found[name].declared else found[name].text().astype(object) for name in names})
     except duckdb.Error as error:
         raise unreadable(Path(str(table)), "a table", error) from error
 
@@ -347,8 +338,8 @@ def text_values(values: pd.Series, cuts: Sequence[float] | None) -> tuple[pd.Ser
         both by value, most frequent first
     """
     if cuts is not None:
-        number = pd.to_numeric(values, errors="coerce")
-        odd = values[number.isna() & values.notna()].astype(str).str.strip()
+        number = cell_numbers(values)
+        odd = values[np.isnan(number) & values.notna()].astype(str).str.strip()
         odd = odd[~odd.str.lower().isin(NOTHING)]
         if len(odd):
             raise ValueError(f"column {values.name!r} has cuts, and {odd.iloc[0]!r} in it is no number: "

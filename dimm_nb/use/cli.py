@@ -47,7 +47,7 @@ def read_network(
     -------
     CausalNetwork
     """
-    from dimm_nb.mixture.reading import as_network
+    from dimm_nb.network.network import as_network
 
     return as_network(name)
 
@@ -108,11 +108,7 @@ def recover(
     DimmResult | ExactSolution
     """
     net = read_network(network)
-    table = dimm_nb.read_counts(counts)
-    try:
-        marginals = dimm_nb.Marginals.from_counts(net, table)
-    except ValueError as error:
-        raise ValueError(f"{counts}: {error}") from error
+    marginals = dimm_nb.count_report(counts, net)
     oracle = dimm_nb.Oracle.from_network(net)
     if solver == "exact":
         return dimm_nb.solve_exact(oracle, marginals, **options)
@@ -298,7 +294,7 @@ def explain_case(
     Attribution
     """
     from dimm_nb.attribution import attribution
-    from dimm_nb.mixture.mixture import write_table
+    from dimm_nb.mixture.tables import write_table
 
     wait(f"{name}: drawing {rows:,} rows")
     net, truth, seen, metric = CASES[name](rows, seed)
@@ -477,7 +473,7 @@ def recover_verb(network: str, counts: Path, solver: str, out: Path | None, **op
     result = recover(network, counts, solver, **given)
     click.echo(result)
     if out is not None:
-        from dimm_nb.mixture.mixture import write_table
+        from dimm_nb.mixture.tables import write_table
         write_table(result.mixture.weights.to_frame(), out)
 
 # %% ../../nbs/10-use/cli.ipynb #simulate-verb
@@ -492,7 +488,7 @@ def recover_verb(network: str, counts: Path, solver: str, out: Path | None, **op
 @click.option("--truth", **OUT_FILE, help="CSV for the true shares.")
 def simulate_verb(network: str, interventions: int, rows: int, seed: int, out: Path, truth: Path | None) -> None:
     "Counts under a random mixture of interventions (section 5.1).\n\nNETWORK is a packaged name or a BIF file."
-    from dimm_nb.mixture.mixture import write_table
+    from dimm_nb.mixture.tables import write_table
 
     if truth is not None and out.resolve() == truth.resolve():
         raise click.UsageError(f"--out and --truth are both {str(out)!r}: name two files")
