@@ -35,6 +35,7 @@ from .posterior.sampler import Prior
 from .solvers.dimm import DimmResult, dimm_objective, objective_gap, solve_dimm
 from .solvers.em import EMResult, fit_em
 from .solvers.exact import ExactSolution, InconsistentMarginals, solve_exact
+from .solvers.targets import TargetsResult, fit_targets
 
 __version__: str
 
@@ -58,6 +59,7 @@ __all__ = [
     "Oracle",
     "Posterior",
     "Prior",
+    "TargetsResult",
     "attribute",
     "attribute_series",
     "choose_lambda",
@@ -69,6 +71,7 @@ __all__ = [
     "explore",
     "fit_em",
     "fit_posterior",
+    "fit_targets",
     "identify",
     "learn_network",
     "load_network",

@@ -164,7 +164,8 @@ def imports_of(path):
 
 
 # What a working needs of a chapter of its part, where it cannot live elsewhere
-EXCEPTIONS = {
+EXCEPTIONS = {"solvers.pricing": {"solvers.em"}, "solvers.growing": {"solvers.em"},
+              
     "network.drawing": {"network.network"},
     "network.junction": {"network.network"},
     "posterior.calibration": {"posterior.posterior"},

@@ -242,14 +242,15 @@ class Likelihood:
 
     Attributes
     ----------
-    ratio : sp.csr_array
-        (U, C + 1) P_c(x) / scale(x), each row's largest entry 1; the last column is P itself
+    ratio : sp.csr_array | np.ndarray
+        (U, C + 1) P_c(x) / scale(x); the last column is P itself, and each row's largest entry 1, unless
+        set up by another chapter
     log_scale : np.ndarray
         (U,)
     frequency : np.ndarray
         (U,) share of the samples that are this row
     """
-    ratio: sp.csr_array # (U, C + 1) P_c(x) / scale(x), each row's largest entry 1; the last column is P itself
+    ratio: sp.csr_array | np.ndarray # (U, C + 1) P_c(x) / scale(x); the last column is P itself, and each row's largest entry 1, unless set up by another chapter
     log_scale: np.ndarray # (U,)
     frequency: np.ndarray # (U,) share of the samples that are this row
 
@@ -333,10 +334,11 @@ def curvature(
     """
     width = like.ratio.shape[1]
     out, root = np.zeros((width, width)), np.sqrt(like.frequency) / mix
-    sparse = SPARSE_COST * (like.ratio.nnz / len(mix)) ** 2 < width**2
+    dense = isinstance(like.ratio, np.ndarray)
+    sparse = not dense and SPARSE_COST * (like.ratio.nnz / len(mix)) ** 2 < width**2
     for a in range(0, len(mix), block):
         rows, weight = like.ratio[a:a + block], root[a:a + block, None]
-        scaled = rows.multiply(weight).tocsr() if sparse else rows.toarray() * weight
+        scaled = rows.multiply(weight).tocsr() if sparse else (rows if dense else rows.toarray()) * weight
         product = scaled.T @ scaled
         out += product.toarray() if sparse else product
     return out
@@ -433,6 +435,7 @@ def climb(
     solver: str, # "sqp" or "em"
     tol: float, # certified gap to stop at, nats a row
     max_iter: int,
+    warm_up: int = WARM_UP, # EM steps before the first Newton step
 ) -> Climb:
     """Maximise the likelihood from one start.
 
@@ -446,6 +449,8 @@ def climb(
     tol : float
         certified gap to stop at, nats a row
     max_iter : int
+    warm_up : int, default WARM_UP
+        EM steps before the first Newton step
 
     Returns
     -------
@@ -459,7 +464,7 @@ def climb(
         gap = max(gain.max() - 1, 0.0)
         if gap <= tol: return Climb(shares, float(gap), np.array(trace), "optimal")
         if len(trace) > max_iter: return Climb(shares, float(gap), np.array(trace), "not converged")
-        shares = shares * gain if solver == "em" or len(trace) <= WARM_UP else sqp_step(like, shares, mix, gain)
+        shares = shares * gain if solver == "em" or len(trace) <= warm_up else sqp_step(like, shares, mix, gain)
         shares = shares / shares.sum()
 
 # %% ../../nbs/04-solvers/em.ipynb #undetermined
