@@ -484,6 +484,8 @@ def test_the_smallest_detectable_share_solves_its_equation():
     found = detectable_shares(own, np.full((3, 3), np.inf), 0.1, 0.1, n)
     z = np.maximum(thresholds(own, 0.1, 0.1)[0], 0)
     np.testing.assert_allclose(found**2, z**2 * (1 / own + found / n), rtol=1e-9)
+    learned = detectable_shares(own, np.full((3, 3), np.inf), mu=0.1, rows=n)
+    np.testing.assert_array_equal(learned, detectable_shares(own, np.full((3, 3), np.inf), 2 / 5, 0.1, n))
 
 
 @pytest.mark.parametrize("options, message", [({"n": 0}, "number of rows"), ({"n": float("inf")}, "number of rows"), ({"share": 0}, "share is a part")])

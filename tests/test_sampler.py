@@ -19,7 +19,7 @@ from dimm_nb.posterior.sampler import (
 # exp(c t − g t²/2) from lo to hi: flat, a line up and down, steep, a peak inside, beside it, far, nearly straight
 REGIMES = [(0, 0, 0, 1), (0, 5, .2, .7), (0, -5, .2, .7), (0, -3000, 0, 1), (400, 120, 0, 1), (400, -100, 0, 1),
            (400, 600, 0, 1), (400, 120, -.5, .32), (400, 120, .28, 2), (1e4, -3e4, 0, 1), (2, 1, 1e-3, 6e-3),
-           (2, 90, 1e-3, 6e-3), (2, -400, 1e-3, 6e-3)]
+           (2, 90, 1e-3, 6e-3), (2, -400, 1e-3, 6e-3), (90, 81, .9, .901)]
 
 
 def law(g, c, lo, hi):
@@ -110,3 +110,4 @@ def test_four_interventions_are_sampled_as_enumerated(seed):
     assert not ((draws.share[..., 0] > 0) & (draws.share[..., 1] > 0)).any()
     single = draws.moves.steps[["one", "one, with followers"]]
     assert (single == 8 * 8200 * 4).all(), "2C steps a sweep with one toggle, half of them with followers"
+    assert (draws.moves.changes > .1 * draws.moves.steps).all(), "every kind of step finds its way"
