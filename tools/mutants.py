@@ -41,8 +41,9 @@ from parso.python.tree import Keyword
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("theory", "network", "mixture", "solvers", "posterior", "learning", "attribution")
 NOT_NUMERICAL = {
-    *("theory.live", "network.bif", "network.calls", "network.drawing", "mixture.cells", "mixture.tables", "mixture.shapes", "mixture.warehouse"),
-    *("learning.ecommerce", "learning.shop", "learning.tetrad", "posterior.calibration"),
+    *("theory.live", "network.bif", "network.calls", "network.drawing"),
+    *("mixture.cells", "mixture.shapes", "mixture.tables", "mixture.warehouse"),
+    *("learning.ecommerce", "learning.knowledge", "learning.shop", "learning.tetrad", "posterior.calibration"),
     *(f"attribution.{name}" for name in ("attribution", "figures", "periods", "report", "words")),
 }
 TESTED_BY = ("tests", "nbs")
