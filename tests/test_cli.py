@@ -554,6 +554,41 @@ def test_learn_and_count(dimm, folder):
     assert status == 0 and "totals differ" in err
 
 
+def test_a_draft_is_one_command_away_and_learns(dimm, folder):
+    rows = pd.DataFrame({"visit": [f"v{k}" for k in range(1200)], "site": "DE", "seconds": [k * 1.7 % 97 for k in range(1200)]})
+    rows.assign(device=["phone", "desktop", "phone"] * 400, bought=["no", "yes"] * 600).to_csv("stable.csv", index=False)
+    status, out, err = dimm("learn stable.csv --out net.bif")
+    assert status == 1 and "3 of 5 columns need a decision (dimm init drafts it)" in err and "column 'site'" in err and not (folder / "net.bif").exists()
+    status, out, err = dimm("init stable.csv")
+    assert status == 0 and "tiers.yaml: 3 features, 1 of them cut, 0 grouped; 2 columns left out" in out
+    assert "dimm learn stable.csv --tiers tiers.yaml --out net.bif" in out
+    status, out, err = dimm("learn stable.csv --tiers tiers.yaml --out net.bif --bootstrap 1")
+    assert status == 0 and dimm_nb.CausalNetwork.from_bif("net.bif").names == ("seconds", "device", "bought")
+    assert "tables rest on 1,200 rows" in out
+    (folder / "tiers.yaml").write_text("tiers: [[device], [bought]]")
+    status, out, err = dimm("init stable.csv")
+    assert status == 2 and "is there already" in err and (folder / "tiers.yaml").read_text() == "tiers: [[device], [bought]]"
+    assert dimm("init nothing.csv --out x.yaml")[0] == 1 and not (folder / "x.yaml").exists()
+
+
+def test_learn_says_which_arrows_are_open(dimm, folder):
+    (folder / "stable.csv").write_text(SHOP)
+    status, out, err = dimm("learn stable.csv --out net.bif")
+    assert status == 0 and "1 of 1 arrows could as well point the other way (Device → Cart)" in out and "learned without tiers" in err
+    (folder / "tiers.yaml").write_text("tiers: [[Device], [Cart]]\n")
+    status, out, err = dimm("learn stable.csv --tiers tiers.yaml --out net.bif")
+    assert status == 0 and "the data orient all 1 arrows" in out and err == ""
+
+
+@pytest.mark.parametrize("words", ["--tiers own.yaml --out own.yaml", "--graph graph.txt --out graph.txt"])
+def test_learn_never_replaces_what_it_reads(words, dimm, folder):
+    (folder / "stable.csv").write_text(SHOP)
+    (folder / "own.yaml").write_text("tiers: [[Device], [Cart]]\n")
+    (folder / "graph.txt").write_text("Graph Nodes:\nDevice;Cart\n\nGraph Edges:\n1. Device --> Cart\n")
+    status, out, err = dimm(f"learn stable.csv {words}")
+    assert status == 2 and "which is read: name another file" in err and not (folder / words.split()[1]).read_text().startswith("network")
+
+
 def test_a_graph_of_tetrad_s_gets_tables(dimm, folder):
     (folder / "stable.csv").write_text(SHOP)
     (folder / "graph.txt").write_text("Graph Nodes:\nDevice;Cart\n\nGraph Edges:\n1. Cart --- Device\n")
@@ -561,7 +596,7 @@ def test_a_graph_of_tetrad_s_gets_tables(dimm, folder):
     assert dimm("learn stable.csv --graph graph.txt --tiers tiers.yaml --out net.bif")[0] == 0
     assert dimm_nb.CausalNetwork.from_bif("net.bif").parents == ((), (0,))
     status, out, err = dimm("learn stable.csv --graph graph.txt --out other.bif")
-    assert status == 1 and "1 edges have no direction, such as Cart --- Device" in err
+    assert status == 1 and "1 edges have no direction, Cart --- Device" in err
 
 
 @pytest.mark.parametrize("line, words", [
@@ -571,7 +606,7 @@ def test_a_graph_of_tetrad_s_gets_tables(dimm, folder):
     ("learn stable.csv --tiers cycle.yaml --out net.bif", ["cycle"]),
     ("learn constant.csv --out net.bif", ["'site' has the one value 'DE'"]),
     ("learn cut.parquet --out net.bif", ["cut.parquet cannot be read as Parquet"]),
-    ("learn stable.csv --out stable.csv", ["would replace the table"]),
+    ("learn stable.csv --out stable.csv", ["would replace 'stable.csv', which is read"]),
     ("count stable.csv asia --out counts.csv", ["stable.csv", "name every node of the network, for a table of rows; found 'Device'"]),
     ("count cut.parquet asia --out counts.csv", ["cut.parquet cannot be read as Parquet"]),
     ("count stable.csv asia --report --out counts.csv", ["stable.csv", "no column 'node'"]),

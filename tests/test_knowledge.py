@@ -178,10 +178,11 @@ def test_a_draft_tells_names_numbers_tails_and_identifiers_apart(tmp_path):
     frame = pd.DataFrame({
         "visit id": range(3000), "hash": [f"{k:x}" for k in rng.integers(0, 2**40, 3000)], "day": pd.date_range("2026-01-01", periods=3000, freq="h").astype(str),
         "site": "DE", "nothing": None, "hour": rng.integers(0, 24, 3000), "age": rng.integers(18, 90, 3000), "seconds": rng.gamma(2, 90, 3000),
+        "browser": rng.choice(5, 3000, p=[.6, .39, .005, .003, .002]),
         "yes": rng.choice(["no", "yes"], 3000), "zip": rng.choice([f"0{k}" for k in range(40)], 3000, p=(w := .8 ** np.arange(40)) / w.sum())})
     known = drafted(frame, tmp_path)
-    assert set(known.leave_out) == {"visit id", "hash", "day", "site", "nothing"} and set(known.cuts) == {"age", "seconds"} and set(known.keep) == {"zip"}
-    assert known.tiers == [["hour", "age", "seconds", "yes", "zip"]]
+    assert set(known.leave_out) == {"visit id", "hash", "day", "site", "nothing"} and set(known.cuts) == {"age", "seconds"} and set(known.keep) == {"zip", "browser"} and known.keep["browser"] == 2
+    assert known.tiers == [["hour", "age", "seconds", "browser", "yes", "zip"]]
     tidy = categorize(frame, known)
     assert list(tidy) == known.tiers[0] and all(2 <= tidy[name].nunique() <= 31 for name in tidy)
     frame.to_csv(tmp_path / "t.csv", index=False)

@@ -106,7 +106,7 @@ def test_a_file_and_its_next_period_fit_together(tmp_path):
 def test_steps_are_told():
     said = []
     learn_network(chain(200), Knowledge([[name] for name in COLUMNS]), say=said.append)
-    assert len(said) == 3 + 7 and "4 features with 200 of 200 rows" in said[1] and said[-1].endswith("7 of 7")
+    assert len(said) == 4 and "4 features with 200 of 200 rows" in said[1] and said[-1] == "searching 7 times more, in resampled rows"
 
 
 # what it rests on
@@ -138,8 +138,10 @@ def test_learning_without_tiers_warns_and_names_what_is_open():
     assert said[0].filename == __file__ and net.reversible == edges_of(net) and len(net.members(4)) == 4
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for knowledge in (Knowledge([["Country"]]), Knowledge(required=[["Country", "Device"]])):
+        for knowledge in (Knowledge([["Country"], ["Cart"]]), Knowledge(required=[["Country", "Device"]])):
             learn_network(chain(), knowledge, bootstrap=0)
+    with pytest.warns(NetworkWarning, match="without tiers"):
+        learn_network(chain(), Knowledge([COLUMNS]), bootstrap=0)
 
 
 def test_tiers_and_required_edges_settle_arrows_and_what_follows():
@@ -185,6 +187,23 @@ def test_a_table_too_large_for_memory_is_refused_by_name():
     frame = pd.DataFrame({name: pd.Categorical.from_codes([0, 1], range(1000)) for name in "abc"})
     with pytest.raises(ValueError, match="the table of 'c' would have 1,000,000,000 numbers"):
         fit_tables(frame, [("a", "c"), ("b", "c")])
+
+
+def test_what_a_network_rests_on_goes_to_file_and_back_and_other_readers_pass_it_over(tmp_path):
+    frame = chain(400)
+    with pytest.warns(NetworkWarning):
+        net = learn_network(frame, Knowledge(max_parents=2), bootstrap=3)
+    net.to_bif(tmp_path / "net.bif")
+    again = CausalNetwork.from_bif(tmp_path / "net.bif")
+    assert again == net and again.others == net.others and again.members(4) == net.members(4)
+    from pgmpy.readwrite import BIFReader
+
+    gum = pytest.importorskip("pyagrum")  # which silences SWIG's warnings: as errors they would end the process
+    for other in (CausalNetwork.from_pgmpy(BIFReader(str(tmp_path / "net.bif")).get_model()), gum.loadBN(str(tmp_path / "net.bif"))):
+        if isinstance(other, CausalNetwork):
+            assert edges_of(other) == edges_of(net)
+        else:
+            assert {(other.variable(a).name(), other.variable(b).name()) for a, b in other.arcs()} == edges_of(net)
 
 
 # recovery

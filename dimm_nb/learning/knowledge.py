@@ -506,11 +506,16 @@ def sketch(
     if len(text) < 2:
         return ("one value in every row" if text else "empty") + note, "leave_out" if not (text and missing) else "", None
     often = f"{len(text):,} values, most often {reprlib.repr(text[0])} ({count[0] / rows:.0%}){note}"
-    number = pd.to_numeric(pd.Series(text), errors="coerce").to_numpy(float)
+    common = int((count >= RARE * rows).sum())
+    tail = ("keep", max(2, min(common, MOST_KEPT))) if len(text) > FEW or common < len(text) - 1 else ("", None)
+    try:
+        number = cell_numbers(pd.Series(text, dtype=object))
+    except ValueError:  # 1,234: a thousand, or 1.234? A text, until somebody says
+        number = np.full(len(text), np.nan)
     if np.isfinite(number).all() and not any(re.fullmatch(r"[+-]?0\d+", value) for value in text):
         whole = (number == np.round(number)).all()
         if whole and len(text) <= FEW:
-            return f"whole numbers taken as names, {often}", "", None
+            return f"whole numbers taken as names, {often}", *tail
         if whole and len(text) == rows:
             return f"whole numbers, different in every row{note}: an identifier?", "leave_out", None
         cuts = round_cuts(np.repeat(number, count))
@@ -519,10 +524,7 @@ def sketch(
         return f"dates or times, {often}", "leave_out", None
     if len(text) > max(FEW, rows / 2):
         return f"{len(text):,} different texts in {rows:,} rows{note}: an identifier?", "leave_out", None
-    common = int((count >= RARE * rows).sum())
-    if len(text) > FEW or common < len(text) - 1:
-        return f"text, {often}", "keep", max(2, min(common, MOST_KEPT))
-    return f"text, {often}", "", None
+    return f"text, {often}", *tail
 
 # %% ../../nbs/06-learning/knowledge.ipynb #draft
 def yaml_name(name: str) -> str:
@@ -579,7 +581,8 @@ def draft_knowledge(
     def wrapped(names: Sequence[str], indent: str) -> str:
         text = indent + "["
         for name in map(yaml_name, names):
-            text += ("\n" + " " * (len(indent) + 1)) * (len(text) - text.rfind("\n") + len(name) > 110) + name + ", "
+            wide = len(text) - text.rfind("\n") + len(name) > 110
+            text = (text.rstrip() + "\n" + " " * (len(indent) + 1) if wide else text) + name + ", "
         return text.removesuffix(", ") + "]"
 
     kept = [name for name, (_, what, _) in found.items() if what != "leave_out"]

@@ -9,6 +9,7 @@ __all__ = ['MOST_CELLS', 'BOOTSTRAP', 'learn_structure', 'occurring_codes', 'str
 
 # %% ../../nbs/06-learning/learning.ipynb #imports
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -237,9 +238,14 @@ def bootstrapped_structures(
         each a list of edges, cause first
     """
     codes, rng = occurring_codes(frame), np.random.default_rng([seed, 1])
-    out = []
+    out, start = [], time.monotonic()
+    said = start
+    if count:
+        say(f"searching {count} times more, in resampled rows")
     for k in range(count):
-        say(f"searching again in resampled rows, {k + 1} of {count}")
+        if (now := time.monotonic()) - said > 2:
+            said = now
+            say(f"{k} of {count} after {now - start:.0f} s")
         sample = np.asfortranarray(codes[rng.integers(len(codes), size=min(len(codes), rows))])
         out.append(structure_of(sample, [str(name) for name in frame.columns], knowledge, say))
     return out
@@ -300,7 +306,7 @@ def learn_network(
     net = with_open_arrows(fit_tables(frame, found, smoothing=smoothing), knowledge)
     graphs = bootstrapped_structures(frame, knowledge, bootstrap, rows=rows, seed=seed, say=say)
     others = [replace(with_open_arrows(fit_tables(frame, graph, smoothing=smoothing), knowledge), stable=None) for graph in graphs]
-    if found and not (knowledge.tiers or knowledge.required or knowledge.forbidden):
+    if found and not (knowledge.required or forbidden_edges(knowledge, net.names)):  # one tier orders nothing
         tell(f"learned without tiers: {doubt(net)}. Tiers that say what comes first would settle it", NetworkWarning)
     return replace(net, others=tuple(others))
 

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['Case', 'CASES', 'MAX_ROWS', 'OUT_FILE', 'SEED', 'read_network', 'simulate', 'recover', 'beside', 'scores',
            'draw_shares', 'save_figure', 'shop_case', 'alarm_case', 'explain_case', 'demo', 'writable', 'commands',
-           'demo_verb', 'attribute_verb', 'recover_verb', 'simulate_verb', 'networks_verb', 'learn_verb', 'count_verb',
-           'experiment_verb', 'app_verb', 'problem', 'main']
+           'demo_verb', 'attribute_verb', 'recover_verb', 'simulate_verb', 'networks_verb', 'init_verb', 'learn_verb',
+           'count_verb', 'experiment_verb', 'app_verb', 'problem', 'main']
 
 # %% ../../nbs/10-use/cli.ipynb #imports
 import os
@@ -505,6 +505,22 @@ def networks_verb() -> None:
 
     click.echo("\n".join(packaged_files()))
 
+# %% ../../nbs/10-use/cli.ipynb #init-verb
+@commands.command("init")
+@click.argument("table", type=click.Path(path_type=Path))
+@click.option("--out", **OUT_FILE, default=Path("tiers.yaml"), show_default=True, help="YAML file for the draft.")
+def init_verb(table: Path, out: Path) -> None:
+    "A draft of what is known beforehand, for learn --tiers.\n\nTABLE is a Parquet, CSV or DuckDB file, a row a hit, a column a feature."
+    from dimm_nb.learning.knowledge import draft_knowledge, read_knowledge
+    from dimm_nb.network.network import write_whole
+
+    if out.exists():
+        raise click.UsageError(f"{str(out)!r} is there already, and may hold what you know: name another file with --out")
+    write_whole(out, draft_knowledge(table))
+    known = read_knowledge(out)
+    click.echo(f"{out}: {sum(map(len, known.tiers))} features, {len(known.cuts)} of them cut, {len(known.keep)} grouped; {len(known.leave_out)} columns left out")
+    click.echo(f"Put its tiers in order, causes first, then: dimm learn {table} --tiers {out} --out net.bif")
+
 # %% ../../nbs/10-use/cli.ipynb #learn-verb
 @commands.command("learn")
 @click.argument("table", type=click.Path(path_type=Path))
@@ -523,21 +539,25 @@ def networks_verb() -> None:
 )
 @click.option("--other", is_flag=True, help="Give every feature a state (other), for values that are yet to come.")
 @click.option("--rows", type=click.IntRange(1), help="Rows to search the graph with. [default: 100000]")
+@click.option("--bootstrap", type=click.IntRange(0), help="Graphs more to search, in resampled rows. [default: 7]")
 @click.option("--seed", **SEED)
 @click.option("--out", required=True, **OUT_FILE, help="BIF file for the network.")
 def learn_verb(table: Path, tiers: Path | None, graph: Path | None, out: Path, **options: float | None) -> None:
-    "A causal network from the rows of a stable period.\n\nTABLE is a Parquet, CSV or DuckDB file, a row a hit, a column a feature."
+    "A causal network from the rows of a stable period.\n\nTABLE is a Parquet, CSV or DuckDB file, a row a hit, a column a feature; `dimm init` drafts the file for --tiers."
     from dimm_nb.learning.knowledge import read_knowledge
+    from dimm_nb.learning.learning import doubt
     from dimm_nb.learning.tetrad import read_tetrad
 
-    if out.resolve() == table.resolve():
-        raise click.UsageError(f"--out would replace the table {str(table)!r}: name another file")
+    for given_file in (table, tiers, graph):
+        if given_file is not None and out.resolve() == given_file.resolve():
+            raise click.UsageError(f"--out would replace {str(given_file)!r}, which is read: name another file")
     given = {name: value for name, value in options.items() if value is not None}
     known = dimm_nb.Knowledge() if tiers is None else read_knowledge(tiers)
     edges = None if graph is None else read_tetrad(graph).directed(known.tiers)
     net = dimm_nb.learn_network(table, known, **given, edges=edges, say=click.echo)
     net.to_bif(out)
     click.echo(net)
+    click.echo(f"tables rest on {int(net.stable.n.max()):,} rows; " + ("the graph is taken as known" if edges is not None else doubt(net)))
 
 # %% ../../nbs/10-use/cli.ipynb #count-verb
 @commands.command("count")
