@@ -1,5 +1,6 @@
 """The junction tree and the oracle against enumeration of every joint state, on random networks; and bad input."""
 import math
+import warnings
 from itertools import product
 
 import numpy as np
@@ -7,7 +8,16 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from dimm_nb.network.junction import best_tree, elimination_order, fill_in, junction_tree, members, weighted_fill_in
+from dimm_nb.network.cover import Part, ancestor_sets, parts_of, restricted
+from dimm_nb.network.junction import (
+    best_tree,
+    elimination_order,
+    fill_in,
+    junction_tree,
+    members,
+    randomised,
+    weighted_fill_in,
+)
 from dimm_nb.network.network import CausalNetwork, Intervention, load_network
 from dimm_nb.network.oracle import Oracle, chunks, descendants, live_messages, marginals_under, propagate
 
@@ -46,6 +56,11 @@ def enumerate_states(net, dos):
         p = np.prod([codes[:, j] == do[j] if j in do else tables[j] for j in range(len(net.names))], axis=0)
         rows.append(np.concatenate([np.bincount(codes[:, j], p, k) for j, k in enumerate(net.sizes)]))
     return np.array(rows)
+
+
+def large_network(name):
+    with warnings.catch_warnings(action="ignore"):  # rows rounded in the files
+        return load_network(name)
 
 
 def every_single_do(net):
@@ -99,7 +114,11 @@ def test_chunks_change_nothing(net, limit):
 @settings(max_examples=100, deadline=None)
 @given(networks, st.sampled_from([fill_in, weighted_fill_in]))
 def test_tree_covers_families_and_hangs_together(net, rule):
-    tree = junction_tree(net.parents, net.sizes, rule)
+    assert is_junction_tree(junction_tree(net.parents, net.sizes, rule), net)
+    assert is_junction_tree(junction_tree(net.parents, net.sizes, randomised(rule, len(net.names), 0)), net)
+
+
+def is_junction_tree(tree, net):
     for j, pa in enumerate(net.parents):
         assert {*pa, j} <= set(tree.cliques[tree.home[j]]) and j in tree.cliques[tree.seat[j]]
     for v in range(len(net.names)):
@@ -107,6 +126,7 @@ def test_tree_covers_families_and_hangs_together(net, rule):
         edges = sum(v in s for near in tree.neighbours for s in near.values()) // 2
         assert holders - edges == 1
     assert not any(set(a) < set(b) for a in tree.cliques for b in tree.cliques)  # all of them maximal
+    return True
 
 
 @settings(max_examples=60, deadline=None)
@@ -204,9 +224,78 @@ def test_too_large_says_so_before_any_work(monkeypatch):
         ValueError, match=r"the largest clique has [\d,]+ entries, the limit is 10,000,000\. Its nodes: "
     ):
         best_tree([str(k) for k in range(side**2)], grid, [2] * side**2)
-    monkeypatch.setattr("dimm_nb.network.oracle.propagate", lambda *_: pytest.fail("work was begun"))
-    monkeypatch.setattr("dimm_nb.network.oracle.best_tree", lambda *args: best_tree(*args, max_entries=4))
+    monkeypatch.setattr("dimm_nb.network.oracle.propagate", lambda *_, **__: pytest.fail("work was begun"))
+    monkeypatch.setattr("dimm_nb.network.oracle.parts_of", lambda net: parts_of(net, max_entries=4, small=0))
     with pytest.raises(ValueError, match="the largest clique has 8 entries"): Oracle.from_network(load_network("asia"))
+
+
+def test_a_few_orders_by_chance_are_tried_before_a_network_is_refused():
+    net = large_network("munin1")
+    rules = [junction_tree(net.parents, net.sizes, rule) for rule in (fill_in, weighted_fill_in)]
+    least = min(tree.entries(tree.largest) for tree in rules)
+    assert best_tree(net.names, net.parents, net.sizes, least).entries(rules[1].largest) <= least
+    tree = best_tree(net.names, net.parents, net.sizes, least - 1)  # neither rule is good enough: chance is
+    assert tree.entries(tree.largest) < least and is_junction_tree(tree, net)
+
+
+# parts
+
+
+@settings(max_examples=100, deadline=None)
+@given(networks, st.data())
+def test_parts_change_nothing(net, data):
+    parts = parts_of(net, small=0)
+    assert sorted(v for part in parts for v in part.reads) == list(range(len(net.names)))
+    assert all(set(net.parents[v]) <= set(part.nodes) for part in parts for v in part.nodes)
+    dos = every_single_do(net) + [
+        dict.fromkeys(data.draw(st.sets(st.sampled_from(range(len(net.names))), min_size=1)), 0)
+    ]
+    base, out = marginals_under(net, dos, parts)
+    whole, columns = marginals_under(net, dos)
+    np.testing.assert_allclose(base, whole, atol=1e-13)
+    np.testing.assert_allclose(out, columns, atol=1e-13)
+    np.testing.assert_allclose(out.T, enumerate_states(net, dos), atol=1e-12)
+
+
+def test_parts_of_andes_agree_with_the_whole():
+    net = load_network("andes")
+    dos = every_single_do(net)[::7] + [{3: 0, 100: 1}, {200: 1, 50: 0, 7: 1}]
+    assert len(parts_of(net)) > 1
+    whole = Part(
+        tuple(range(len(net.names))), tuple(range(len(net.names))), best_tree(net.names, net.parents, net.sizes)
+    )
+    for ours, theirs in zip(marginals_under(net, dos), marginals_under(net, dos, [whole])):
+        np.testing.assert_allclose(ours, theirs, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["munin1", "link", "barley"])
+def test_networks_too_large_as_wholes_agree_with_pyagrum(name):
+    gum = pytest.importorskip("pyagrum")
+    net = large_network(name)
+    rng = np.random.default_rng(0)
+    reach = descendants(net.parents, net.order)
+    chosen = []
+    while len(chosen) < 3:  # an intervention, and a node that it moves
+        i = int(rng.integers(len(net.names)))
+        below = np.flatnonzero(reach[i] & (np.arange(len(net.names)) != i))
+        if len(below): chosen.append((i, int(rng.integers(net.sizes[i])), int(rng.choice(below))))
+    ours = Oracle.from_network(net, [{net.names[i]: net.states[i][k]} for i, k, _ in chosen])
+    for row, (i, k, j) in zip(ours.do, chosen):
+        ancestors = sorted(members(ancestor_sets(net.parents, net.order)[j]))
+        small = restricted(net, ancestors).do({net.names[i]: net.states[i][k]})
+        bn = gum.BayesNet()
+        for v, size in enumerate(small.sizes): bn.add(gum.LabelizedVariable(f"v{v}", "", size))
+        for v, ps in enumerate(small.parents):
+            for p in reversed(ps): bn.addArc(f"v{p}", f"v{v}")
+            bn.cpt(f"v{v}").fillWith(small.cpts[v].ravel().tolist())
+        theirs = gum.LazyPropagation(bn).posterior(f"v{ancestors.index(j)}").toarray()
+        np.testing.assert_allclose(row[net.slices[j]], theirs, atol=1e-7)
+
+
+def test_a_plan_is_made_once():
+    net = large_network("munin1")
+    assert parts_of(net) is parts_of(net.do({})) and len(parts_of(net)) > 1
+    assert max(part.tree.entries(part.tree.largest) for part in parts_of(net)) < 1_000_000
 
 
 # from_marginals

@@ -168,6 +168,7 @@ EXCEPTIONS = {"solvers.pricing": {"solvers.em"}, "solvers.growing": {"solvers.em
               
     "network.drawing": {"network.network"},
     "network.junction": {"network.network"},
+    "network.cover": {"network.network"},
     "posterior.calibration": {"posterior.posterior"},
     "attribution.periods": {"attribution.attribution"},
     "explorer.app": {"explorer.explorer"},

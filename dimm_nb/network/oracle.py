@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['CHUNK_ENTRIES', 'Catalogue', 'descendants', 'live_messages', 'Changed', 'split_scopes', 'carry_table', 'carry',
-           'Batch', 'inject', 'send', 'distribute', 'chunks', 'propagate', 'exact_where_known', 'marginals_under',
-           'read_catalogue', 'aligned', 'read_index', 'read_parents', 'check_marginals', 'check_effects', 'node_slices',
-           'checked_marginals', 'Oracle', 'as_oracle']
+           'Batch', 'inject', 'send', 'distribute', 'chunks', 'propagate', 'exact_where_known', 'part_marginals',
+           'marginals_under', 'read_catalogue', 'aligned', 'read_index', 'read_parents', 'check_marginals',
+           'check_effects', 'node_slices', 'checked_marginals', 'Oracle', 'as_oracle']
 
 # %% ../../nbs/02-network/oracle.ipynb #imports
 import math
@@ -21,7 +21,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from .junction import JunctionTree, Key, best_tree, calibrate, node_marginals, summed
+from .cover import Part, parts_of, restricted
+from .junction import JunctionTree, Key, calibrate, node_marginals, summed
 from .network import CausalNetwork, Intervention
 
 # %% ../../nbs/02-network/oracle.ipynb #descendants
@@ -349,6 +350,7 @@ def propagate(
     node: np.ndarray, # (B,) the intervened node of each row
     state: np.ndarray, # (B,) the state it is forced to
     limit: int = CHUNK_ENTRIES, # table entries that a chunk's messages may take
+    reads: Sequence[int] | None = None, # nodes whose marginals are wanted; None: all. Others stay as in the base
 ) -> tuple[np.ndarray, np.ndarray]: # (S,) marginals without, (S, B) with each intervention
     """All single-node interventions by one propagation with a batch axis.
 
@@ -363,6 +365,8 @@ def propagate(
         (B,) the state it is forced to
     limit : int, default CHUNK_ENTRIES
         table entries that a chunk's messages may take
+    reads : Sequence[int] | None, default None
+        nodes whose marginals are wanted; None: all. Others stay as in the base
 
     Returns
     -------
@@ -372,13 +376,14 @@ def propagate(
     factors = calibrate(tree, net)
     base = node_marginals(tree, factors)
     reach = descendants(net.parents, net.order)[node]
+    if reads is not None: reach = reach & np.isin(np.arange(len(net.names)), reads)
     batch = Batch(tree, factors, node, state, reach, live_messages(tree, node, reach))
     out = np.repeat(base[:, None], len(node), axis=1)
     for rows in chunks(tree, node, batch.live, limit):
         received = distribute(batch, rows)
         for j, c in enumerate(tree.seat):
             for m in received[c]:
-                if m.key == ("node", j): out[net.slices[j], m.rows] = m.table
+                if m.key == ("node", j): out[net.slices[j], m.rows] = m.table  # read or not: it is known
                 elif np.count_nonzero(reach[m.rows, j]): out[net.slices[j], m.rows] = send(batch, c, m, (j,))
     return base, out
 
@@ -422,37 +427,77 @@ def exact_where_known(
     return out
 
 # %% ../../nbs/02-network/oracle.ipynb #marginals-under
+def part_marginals(
+    net: CausalNetwork,
+    part: Part,
+    dos: Sequence[Mapping[int, int]], # interventions: node position in the part -> state position
+) -> tuple[np.ndarray, np.ndarray]: # of the part's nodes: (S',) base and (S', C), right where the part is to be read
+    """One propagation for all that share every node but one: the shared ones are cut first, the last is the batch.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    part : Part
+    dos : Sequence[Mapping[int, int]]
+        interventions: node position in the part -> state position
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        of the part's nodes: (S',) base and (S', C), right where the part is to be read
+    """
+    uses = Counter(item for do in dos for item in do.items())
+    groups: dict[tuple, list[tuple[int, int, int]]] = {(): []}
+    for row, do in enumerate(dos):
+        *first, last = sorted(do.items(), key=lambda item: (-uses[item], item))
+        groups.setdefault(tuple(first), []).append((row, *last))
+    place = {v: k for k, v in enumerate(part.nodes)}
+    reads = None if len(part.reads) == len(place) else [place[v] for v in part.reads]
+    out = np.empty((len(net.index), 0 if len(groups) == 1 else len(dos)))
+    for shared, members in groups.items():
+        cut = net.do({net.names[i]: net.states[i][k] for i, k in shared}) if shared else net
+        rows, node, state = np.array(members, dtype=np.intp).reshape(-1, 3).T
+        marginals, columns = propagate(part.tree, cut, node, state, reads=reads)
+        if not shared: base = marginals
+        if len(rows) == len(dos): out = columns
+        else: out[:, rows] = columns
+    return base, out
+
 def marginals_under(
     net: CausalNetwork,
     dos: Sequence[Mapping[int, int]], # C interventions: node position -> state position
+    parts: Sequence[Part] | None = None, # a cover of the network; None: that of `parts_of`
 ) -> tuple[np.ndarray, np.ndarray]: # (S,) base and (S, C), column c under intervention c
-    """One propagation for all that share every node but one: the shared ones are cut first, the last is the batch.
+    """Every part of the cover for itself: only interventions on its nodes matter there, and only its own nodes are read.
 
     Parameters
     ----------
     net : CausalNetwork
     dos : Sequence[Mapping[int, int]]
         C interventions: node position -> state position
+    parts : Sequence[Part] | None, default None
+        a cover of the network; None: that of `parts_of`
 
     Returns
     -------
     tuple[np.ndarray, np.ndarray]
         (S,) base and (S, C), column c under intervention c
     """
-    tree = best_tree(net.names, net.parents, net.sizes)
-    uses = Counter(item for do in dos for item in do.items())
-    groups: dict[tuple, list[tuple[int, int, int]]] = {(): []}
-    for row, do in enumerate(dos):
-        *first, last = sorted(do.items(), key=lambda item: (-uses[item], item))
-        groups.setdefault(tuple(first), []).append((row, *last))
-    out = np.empty((len(net.index), len(dos)))
-    for shared, members in groups.items():
-        cut = net.do({net.names[i]: net.states[i][k] for i, k in shared}) if shared else net
-        rows, node, state = np.array(members, dtype=np.intp).reshape(-1, 3).T
-        marginals, columns = propagate(tree, cut, node, state)
-        if not shared: base = marginals
-        if len(rows) == len(dos): out = columns
-        else: out[:, rows] = columns
+    parts = parts_of(net) if parts is None else parts
+    if len(parts) == 1:
+        base, out = part_marginals(net, parts[0], dos)
+        return base, exact_where_known(net.parents, net.slices, base, out, dos)
+    base, out = np.empty(len(net.index)), np.empty((len(net.index), len(dos)))
+    for part in parts:
+        place = {v: k for k, v in enumerate(part.nodes)}
+        inside = [{place[i]: k for i, k in do.items() if i in place} for do in dos]
+        rows = [c for c, do in enumerate(inside) if do]
+        small = restricted(net, part.nodes)
+        p, columns = part_marginals(small, part, [inside[c] for c in rows])
+        for v in part.reads:
+            here, there = net.slices[v], small.slices[place[v]]
+            base[here], out[here] = p[there], p[there, None]
+            out[here, rows] = columns[there]
     return base, exact_where_known(net.parents, net.slices, base, out, dos)
 
 # %% ../../nbs/02-network/oracle.ipynb #read-catalogue
