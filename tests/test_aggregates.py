@@ -1,4 +1,5 @@
 """Counting: every source gives the same counts, every rule has its place, and what does not fit is refused with its name."""
+
 import warnings
 
 import ibis
@@ -16,7 +17,9 @@ from dimm_nb.network.network import CausalNetwork
 
 
 def network(**states):
-    return CausalNetwork(list(states), list(states.values()), [()] * len(states), [np.full(len(s), 1 / len(s)) for s in states.values()])
+    return CausalNetwork(
+        list(states), list(states.values()), [()] * len(states), [np.full(len(s), 1 / len(s)) for s in states.values()]
+    )
 
 
 NET = network(Browser=["Chrome", "Safari", OTHER, MISSING], Device=["phone", "desktop"])
@@ -61,10 +64,14 @@ def test_a_folder_of_parquet_files_is_one_table(tmp_path):
     (tmp_path / "day=1").mkdir()
     rows(30, 1).to_parquet(tmp_path / "day=1" / "a.parquet")
     rows(20, 2).to_parquet(tmp_path / "b.parquet")
-    assert count_categories(tmp_path, NET).counts.equals(count_categories(pd.concat([rows(30, 1), rows(20, 2)]), NET).counts)
+    assert count_categories(tmp_path, NET).counts.equals(
+        count_categories(pd.concat([rows(30, 1), rows(20, 2)]), NET).counts
+    )
 
 
-cells = st.sampled_from(["Chrome", "Safari", "chrome", "Lynx", "(other)", "low traffic", "(not set)", "", None, "phone", "desktop", " "])
+cells = st.sampled_from(
+    ["Chrome", "Safari", "chrome", "Lynx", "(other)", "low traffic", "(not set)", "", None, "phone", "desktop", " "]
+)
 
 
 @settings(max_examples=15, deadline=None)
@@ -78,15 +85,25 @@ def test_duckdb_and_pandas_follow_the_same_rules(lines):
         assert by_rule[0].equals(by_rule[1]), "nothing is lost, whatever it is"
         assert here["count"].sum() == 2 * len(frame)
         if here[here.state.isna()]["count"].sum() <= len(frame) / 2:
-            both = [count_categories(table, NET, allow_missing=True) for table in (frame, ibis.memtable(frame.astype("string")))]
+            both = [
+                count_categories(table, NET, allow_missing=True)
+                for table in (frame, ibis.memtable(frame.astype("string")))
+            ]
             assert both[0] == both[1]
 
 
-@pytest.mark.parametrize("column, states", [
-    (pd.Series([1.0, 2.0, None, 2.0]), ["1", "2", MISSING]), (pd.Series([1, 2, 2, 3]), ["1", "2", "3"]), (pd.Series([True, False, True, True]), ["TRUE", "FALSE"]),
-    (pd.Series([True, False, True, True]), ["true", "false"]), (pd.Series(["a", "b", "a", "b"], dtype="category"), ["b", "a"]),
-    (pd.Series([0.5, 1.5, 0.5, 2.0]), ["0.5", "1.5", "2"]), (pd.Series(["01", "1", "1", "01"]), ["1", "01"]),
-])
+@pytest.mark.parametrize(
+    "column, states",
+    [
+        (pd.Series([1.0, 2.0, None, 2.0]), ["1", "2", MISSING]),
+        (pd.Series([1, 2, 2, 3]), ["1", "2", "3"]),
+        (pd.Series([True, False, True, True]), ["TRUE", "FALSE"]),
+        (pd.Series([True, False, True, True]), ["true", "false"]),
+        (pd.Series(["a", "b", "a", "b"], dtype="category"), ["b", "a"]),
+        (pd.Series([0.5, 1.5, 0.5, 2.0]), ["0.5", "1.5", "2"]),
+        (pd.Series(["01", "1", "1", "01"]), ["1", "01"]),
+    ],
+)
 def test_types_become_text_the_same_way_everywhere(column, states, tmp_path, quiet):
     net, frame = network(x=states), pd.DataFrame({"x": column})
     here = count_categories(frame, net)
@@ -98,14 +115,20 @@ def test_types_become_text_the_same_way_everywhere(column, states, tmp_path, qui
 
 
 def test_what_is_left_over_is_said(tmp_path):
-    frame = pd.DataFrame({"Browser": ["Chrome", "Netscape", "Netscape", None], "Device": ["phone", "watch", None, "desktop"]})
+    frame = pd.DataFrame(
+        {"Browser": ["Chrome", "Netscape", "Netscape", None], "Device": ["phone", "watch", None, "desktop"]}
+    )
     for table in (frame, write(frame, tmp_path, "parquet")):
         with pytest.warns(CountsWarning) as said:
             found = count_categories(table, NET, allow_missing=True)
         [text] = [str(w.message) for w in said if w.category is CountsWarning]  # ibis has deprecations of its own
         assert "'Browser': 2 rows (50.00%) with a value that is no state ('Netscape') counted as '(other)'" in text
         assert "'Browser': 1 row (25.00%) without a value counted as '(missing)'" in text
-        assert "'Device': " in text and "1 row with a value that is no state ('watch')" in text and "50.00% of 4, left out of its total" in text
+        assert (
+            "'Device': " in text
+            and "1 row with a value that is no state ('watch')" in text
+            and "50.00% of 4, left out of its total" in text
+        )
         assert found.counts.tolist() == [1, 0, 2, 1, 1, 1] and found.n.tolist() == [4, 2]
         with pytest.raises(ValueError, match="node 'Device': .*50.00% of 4, cannot be counted.*allow_missing=True"):
             count_categories(table, NET)
@@ -163,20 +186,38 @@ def test_text_in_a_column_of_numbers_is_unseen(quiet):
 
 # names that look like SQL
 
-HOSTILE = ['"; DROP TABLE hits; --', "a'b", "x;y", " lead", "SELECT *", "a\nb", "%s", "{x}", "naïve", "`", "a.b", "--", "/* */"]
+HOSTILE = [
+    '"; DROP TABLE hits; --',
+    "a'b",
+    "x;y",
+    " lead",
+    "SELECT *",
+    "a\nb",
+    "%s",
+    "{x}",
+    "naïve",
+    "`",
+    "a.b",
+    "--",
+    "/* */",
+]
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv"])
 def test_hostile_names_are_names(kind, tmp_path):
-    names = HOSTILE if kind == "parquet" else [name.strip() for name in HOSTILE]  # DuckDB trims the header of a CSV file
+    names = (
+        HOSTILE if kind == "parquet" else [name.strip() for name in HOSTILE]
+    )  # DuckDB trims the header of a CSV file
     net = network(**{name: ["'; DROP TABLE x; --", 'q"q', "a,b", "é"] for name in names})
     frame = net.frame(net.sample(40, 0)).astype(str)
     file = write(frame, tmp_path, kind)
-    assert count_categories(file, net).counts.equals(Marginals.from_codes(net, net.codes(frame)).counts) and file.exists()
+    assert (
+        count_categories(file, net).counts.equals(Marginals.from_codes(net, net.codes(frame)).counts) and file.exists()
+    )
 
 
 def test_a_hostile_file_name(tmp_path):
-    file = tmp_path / "it's; DROP \"x\".parquet"
+    file = tmp_path / 'it\'s; DROP "x".parquet'
     rows().to_parquet(file)
     assert count_categories(file, NET).n[0] == 50
 
@@ -184,13 +225,16 @@ def test_a_hostile_file_name(tmp_path):
 # what does not fit
 
 
-@pytest.mark.parametrize("change, message", [
-    (lambda f: f[["Browser"]], "the table has no column 'Device'"),
-    (lambda f: f.rename(columns={"Device": "Devise"}), "did you mean 'Devise'?"),
-    (lambda f: f.assign(Device="x"), "node 'Device': none of its values is a state of the network: found 'x'"),
-    (lambda f: f[:0], "no rows"),
-    (lambda f: f.assign(Device=None), "node 'Device': none of its values"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda f: f[["Browser"]], "the table has no column 'Device'"),
+        (lambda f: f.rename(columns={"Device": "Devise"}), "did you mean 'Devise'?"),
+        (lambda f: f.assign(Device="x"), "node 'Device': none of its values is a state of the network: found 'x'"),
+        (lambda f: f[:0], "no rows"),
+        (lambda f: f.assign(Device=None), "node 'Device': none of its values"),
+    ],
+)
 @pytest.mark.parametrize("source", ["frame", "parquet"])
 def test_a_table_that_does_not_fit(change, message, source, tmp_path, quiet):
     table = change(rows())
@@ -217,7 +261,9 @@ def test_a_truncated_parquet_file_is_said_to_be_one(tmp_path):
             count_categories(file, NET)
 
 
-@pytest.mark.parametrize("content", ['Browser,Device\n"Chrome,phone\n', "Browser,Device\nChrome,phone,extra,more\nSafari\n"])
+@pytest.mark.parametrize(
+    "content", ['Browser,Device\n"Chrome,phone\n', "Browser,Device\nChrome,phone,extra,more\nSafari\n"]
+)
 def test_a_damaged_csv_file(content, tmp_path):
     (tmp_path / "x.csv").write_text(content)
     with pytest.raises(ValueError, match=r"x.csv, line 2.*(not CSV|4 cells where the header has 2)"):

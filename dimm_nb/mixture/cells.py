@@ -135,8 +135,11 @@ def match_columns(
         header = look_up(known, name)
         if header is None:
             twice = [other for other in headers if squeezed(other) == squeezed(name)]
-            raise ValueError(f"the table has columns {' and '.join(map(repr, twice))} for the node {name!r}: keep one" if twice else
-                             f"the table has no column {name!r}{suggestion(name, headers)}")
+            raise ValueError(
+                f"the table has columns {' and '.join(map(repr, twice))} for the node {name!r}: keep one"
+                if twice
+                else f"the table has no column {name!r}{suggestion(name, headers)}"
+            )
         if (times := headers.count(header)) > 1:
             raise ValueError(f"the table has {times} columns named {header!r}: keep one")
         out.append(headers.index(header))
@@ -145,8 +148,10 @@ def match_columns(
 # %% ../../nbs/03-mixture/cells.ipynb #number-patterns
 PLAIN = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 COMMA = re.compile(r"[-+]?\d*,\d+")  # a comma before the fraction
-GROUPED = {".": re.compile(r"[-+]?\d{1,3}([ ,'’\u00a0\u2009\u202f])\d{3}(?:\1\d{3})*(\.\d*)?"),  # decimal sign -> groups
-           ",": re.compile(r"[-+]?\d{1,3}([ .'’\u00a0\u2009\u202f])\d{3}(?:\1\d{3})*(,\d*)?")}
+GROUPED = {
+    ".": re.compile(r"[-+]?\d{1,3}([ ,'’\u00a0\u2009\u202f])\d{3}(?:\1\d{3})*(\.\d*)?"),  # decimal sign -> groups
+    ",": re.compile(r"[-+]?\d{1,3}([ .'’\u00a0\u2009\u202f])\d{3}(?:\1\d{3})*(,\d*)?"),
+}
 UNCLEAR = re.compile(r"[-+]?[1-9]\d{0,2}[.,]\d{3}")  # thousands or a fraction: only other cells can tell
 
 
@@ -176,7 +181,9 @@ def decimal_sign(
         if len(reads) == 1:
             seen.setdefault(reads.pop(), plain)
     if len(seen) == 2:
-        raise ValueError(f"{seen['.']!r} has a point before its fraction and {seen[',']!r} a comma: write all numbers alike")
+        raise ValueError(
+            f"{seen['.']!r} has a point before its fraction and {seen[',']!r} a comma: write all numbers alike"
+        )
     return next(iter(seen), "")
 
 # %% ../../nbs/03-mixture/cells.ipynb #read-number
@@ -241,8 +248,10 @@ def column_numbers(
         unclear = [v for v in values if isinstance(v, str) and UNCLEAR.fullmatch(v.strip())]
         for cell in unclear:
             if semicolons or "," in cell:
-                raise ValueError(f"{cell!r} may be {re.sub('[.,]', '', cell.strip())} with a sign for thousands, or a little "
-                                 f"over {re.split('[.,]', cell.strip())[0]}: write it without that sign, or with more digits")
+                raise ValueError(
+                    f"{cell!r} may be {re.sub('[.,]', '', cell.strip())} with a sign for thousands, or a little "
+                    f"over {re.split('[.,]', cell.strip())[0]}: write it without that sign, or with more digits"
+                )
         sign = "."
     return np.array([read_number(v, sign)[0] for v in values], dtype=float)
 
@@ -285,7 +294,9 @@ def cut_points(states: Sequence[str]) -> np.ndarray | None:  # None if the state
         None if the states are no intervals
     """
     number = r"(-?\d+\.?\d*)"
-    found = [re.fullmatch(rf">={number}|-?\d+\.?\d*\.\.{number}|<{number}", s) for s in states if s not in (MISSING, OTHER)]
+    found = [
+        re.fullmatch(rf">={number}|-?\d+\.?\d*\.\.{number}|<{number}", s) for s in states if s not in (MISSING, OTHER)
+    ]
     matches = [match for match in found if match]
     if len(found) < 2 or len(matches) < len(found):
         return None
@@ -408,7 +419,7 @@ class States:
     ----------
     node : str
     states : tuple[str, ...]
-    alike : Mapping[object, frozenset[str]]
+    alike : Mapping[ object, frozenset[str] ]
         what a text may equal (number, truth value, squeezed text) -> the states that do
     cuts : np.ndarray | None
         if the states are intervals
@@ -418,7 +429,9 @@ class States:
 
     node: str
     states: tuple[str, ...]
-    alike: Mapping[object, frozenset[str]]  # what a text may equal (number, truth value, squeezed text) -> the states that do
+    alike: Mapping[
+        object, frozenset[str]
+    ]  # what a text may equal (number, truth value, squeezed text) -> the states that do
     cuts: np.ndarray | None  # if the states are intervals
     boolean: bool  # whether the states are a yes and a no
 
@@ -441,7 +454,9 @@ class States:
         for state in states:
             for key in alike_keys(state, boolean):
                 alike.setdefault(key, set()).add(state)
-        return cls(node, tuple(states), {key: frozenset(some) for key, some in alike.items()}, cut_points(states), boolean)
+        return cls(
+            node, tuple(states), {key: frozenset(some) for key, some in alike.items()}, cut_points(states), boolean
+        )
 
 
 def alike_keys(text: str, boolean: bool) -> list[object]:
@@ -457,14 +472,17 @@ def alike_keys(text: str, boolean: bool) -> list[object]:
     list[object]
     """
     number, truth = exact_number(text), truth_value(text) if boolean else None
-    return [("case", squeezed(text))] + [number] * (number is not None) + [("truth", truth)] * (truth is not None)
+    keys: list[object] = [("case", squeezed(text)), number, ("truth", truth)]
+    return [key for key, there in zip(keys, (True, number is not None, truth is not None)) if there]
 
 # %% ../../nbs/03-mixture/cells.ipynb #place-value
 def place_value(
     known: States,  # of the node
     value: str | None,  # as text; None is a null
     interval: str | None = None,  # of the number that the value is, if the states are intervals
-) -> tuple[str | None, str]:  # the state, None if it has none; the rule: state, interval, alike, missing, bucket, unseen
+) -> tuple[
+    str | None, str
+]:  # the state, None if it has none; the rule: state, interval, alike, missing, bucket, unseen
     """The state of one cell, by the rules above; raises ValueError for one that could be two.
 
     Parameters
@@ -478,7 +496,7 @@ def place_value(
 
     Returns
     -------
-    tuple[str | None, str]
+    tuple[ str | None, str ]
         the state, None if it has none; the rule: state, interval, alike, missing, bucket, unseen
     """
     if value in known.states:
@@ -489,12 +507,17 @@ def place_value(
         return interval, "interval"
     meant = sorted({state for key in alike_keys(value, known.boolean) for state in known.alike.get(key, ())})
     if len(meant) > 1:
-        raise ValueError(f"node {known.node!r}: {shorten(value)!r} may be {' or '.join(map(repr, meant))}: write one of them as it stands")
+        raise ValueError(
+            f"node {known.node!r}: {shorten(value)!r} may be {' or '.join(map(repr, meant))}: write one of them as it "
+            "stands"
+        )
     if meant:
         return meant[0], "alike"
     nothing = squeezed(value) in NOTHING
     state = MISSING if nothing else OTHER
-    return (state if state in known.states else None), "missing" if nothing else "bucket" if squeezed(value) in BUCKETS else "unseen"
+    return (state if state in known.states else None), "missing" if nothing else "bucket" if squeezed(
+        value
+    ) in BUCKETS else "unseen"
 
 
 def place_column(
@@ -545,9 +568,14 @@ def text_of(
 def _text(value: object) -> str | None:
     if isinstance(value, str):
         return value
-    if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, (float, np.floating)) and np.isnan(value)):
+    if (
+        value is None
+        or value is pd.NA
+        or value is pd.NaT
+        or (isinstance(value, (float, np.floating)) and np.isnan(value))
+    ):
         return None
-    if isinstance(value, (float, np.floating)) and float(value).is_integer() and abs(value) < MOST:
+    if isinstance(value, (float, np.floating)) and float(value).is_integer() and abs(float(value)) < MOST:
         return str(int(value))
     if isinstance(value, Decimal):
         return format(value.normalize(), "f") if value.is_finite() else None

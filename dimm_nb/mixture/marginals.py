@@ -21,9 +21,34 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from .cells import MISSING, OTHER, States, decimal_sign, hint, look_up, match_columns, place_column, plural, read_number, same_label, shorten, squeezed
+from dimm_nb.mixture.cells import (
+    MISSING,
+    OTHER,
+    States,
+    decimal_sign,
+    hint,
+    look_up,
+    match_columns,
+    place_column,
+    plural,
+    read_number,
+    same_label,
+    shorten,
+    squeezed,
+)
 from .shapes import Cell, folder_cells, is_rows, long_columns, no_comments, object_cells, report_cells
-from .tables import Column, Sheet, blank, checked_file, fitting, open_sheet, read_rows, sheet_columns, unmarked, write_table
+from dimm_nb.mixture.tables import (
+    Column,
+    Sheet,
+    blank,
+    checked_file,
+    fitting,
+    open_sheet,
+    read_rows,
+    sheet_columns,
+    unmarked,
+    write_table,
+)
 from .warehouse import file_kind, open_table, table_values, unreadable
 from ..network.axis import MOST, Counts, CountsWarning, Graph, Marginals
 from ..network.calls import tell
@@ -89,7 +114,11 @@ class Notes:
         return (*self.doubtful, *self.said)
 
 # %% ../../nbs/03-mixture/marginals.ipynb #lost
-RULES = {"missing": "without a value", "bucket": "in a bucket for what is rare", "unseen": "with a value that is no state"}
+RULES = {
+    "missing": "without a value",
+    "bucket": "in a bucket for what is rare",
+    "unseen": "with a value that is no state",
+}
 
 
 def examples(values: pd.DataFrame) -> str:
@@ -124,26 +153,39 @@ def lost_rows(
     notes : Notes
         is added to
     """
-    for j, (node, states) in enumerate(zip(net.names, net.states)):
+    for node, states in zip(net.names, net.states):
         here = found[found.node == node]
         total, lost = here["count"].sum(), here[here.state.isna()]
         share = lost["count"].sum() / total if total else 0.0
         if len(here) and not total:
-            raise ValueError(f"node {node!r}: all its counts are 0, so nothing is known of it; give counts of at least one row")
+            raise ValueError(
+                f"node {node!r}: all its counts are 0, so nothing is known of it; give counts of at least one row"
+            )
         if not len(here) or share == 1:
             seen = examples(here) or ("no rows at all" if not len(here) else "no value at all")
-            close = hint(here.value.dropna().iloc[0], states) if here.value.notna().any() else f"; there are {', '.join(map(repr, states[:4]))}"
+            close = (
+                hint(here.value.dropna().iloc[0], states)
+                if here.value.notna().any()
+                else f"; there are {', '.join(map(repr, states[:4]))}"
+            )
             raise ValueError(f"node {node!r}: none of its values is a state of the network: found {seen}{close}")
         if not len(lost):
             continue
-        parts = [f"{plural(int(part['count'].sum()), 'row')} {RULES[str(rule)]}{f' ({examples(part)})' if examples(part) else ''}"
-                 for rule, part in lost.groupby("rule", sort=False)]
+        parts = [
+            f"{plural(int(part['count'].sum()), 'row')} "
+            f"{RULES[str(rule)]}{f' ({examples(part)})' if examples(part) else ''}"
+            for rule, part in lost.groupby("rule", sort=False)
+        ]
         unread = f"{' and '.join(parts)}, {share:.2%} of {total:,.0f}"
         if share > HALF or (share > TOLERATED and not allow_missing):
             worst = lost[lost.value.notna()].head(1).value
             near = hint(worst.iloc[0], states) if len(worst) else ""
-            way = ("that is more than half: is this the node's column?" if share > HALF else
-                   "mend the values, learn the network with states (other) and (missing), or count without these rows: allow_missing=True (--allow-missing)")
+            way = (
+                "that is more than half: is this the node's column?"
+                if share > HALF
+                else "mend the values, learn the network with states (other) and (missing), "
+                "or count without these rows: allow_missing=True (--allow-missing)"
+            )
             raise ValueError(f"node {node!r}: {unread}, cannot be counted{near}; {way}")
         notes.doubtful.append(f"node {node!r}: {unread}, left out of its total")
 
@@ -163,15 +205,24 @@ def said_of(found: pd.DataFrame) -> list[str]:  # a tally -> lines
     alike = found[(found.rule == "alike") & (found["count"] > 0)]
     lines = []
     if len(alike):
-        some = ", ".join(f"{shorten(value, 20)!r} as {shorten(state, 20)!r}" for value, state in zip(alike.value[:3], alike.state[:3]))
-        lines.append(f"labels read as the network's, from which they differ in case, white space or the way to write a number ({len(alike)}): {some}"
-                     f"{', …' if len(alike) > 3 else ''}")
+        some = ", ".join(
+            f"{shorten(value, 20)!r} as {shorten(state, 20)!r}"
+            for value, state in zip(alike.value[:3], alike.state[:3])
+        )
+        lines.append(
+            "labels read as the network's, from which they differ in case, white space or the way to write a number "
+            f"({len(alike)}): {some}"
+            f"{', …' if len(alike) > 3 else ''}"
+        )
     for rule in ("missing", "bucket", "unseen"):
         kept = found[(found.rule == rule) & found.state.notna() & (found["count"] > 0)]
         for (node, state), part in kept.groupby(["node", "state"], sort=False):
             total = found.loc[found.node == node, "count"].sum()
             rows, some = part["count"].sum(), examples(part)
-            lines.append(f"node {node!r}: {plural(int(rows), 'row')} ({rows / total:.2%}) {RULES[rule]}{f' ({some})' if some else ''} counted as {state!r}")
+            lines.append(
+                f"node {node!r}: {plural(int(rows), 'row')} ({rows / total:.2%}) "
+                f"{RULES[rule]}{f' ({some})' if some else ''} counted as {state!r}"
+            )
     return lines
 
 # %% ../../nbs/03-mixture/marginals.ipynb #percentages
@@ -218,13 +269,17 @@ def from_percentages(
         n[j] = total_of(name, totals)
         whole = next((whole for whole in (1, 100) if abs(numbers[s].sum() / whole - 1) <= 0.01), None)
         if whole is None:
-            raise ValueError(f"node {name!r}: its percentages sum to {numbers[s].sum():g}, not to 100 (shares: to 1): "
-                             "give the missing state, or leave totals out if these are counts")
+            raise ValueError(
+                f"node {name!r}: its percentages sum to {numbers[s].sum():g}, not to 100 (shares: to 1): "
+                "give the missing state, or leave totals out if these are counts"
+            )
         p[s] = numbers[s] / whole
     step = rounding_step(p)
     worth = 1 / (1 / n + step**2 / 3)
-    notes = [f"percentages rounded to {100 * step:g} % tell no more than {1 / (1 / n.max() + step**2 / 3):,.0f} rows would, of {n.max():,.0f}"]
-    return Marginals(net.index, np.concatenate([p[s] / p[s].sum() for s in net.slices]), worth), notes if (worth < 0.9 * n).any() else []
+    least = 1 / (1 / n.max() + step**2 / 3)
+    notes = [f"percentages rounded to {100 * step:g} % tell no more than {least:,.0f} rows would, of {n.max():,.0f}"]
+    p = np.concatenate([p[s] / p[s].sum() for s in net.slices])
+    return Marginals(net.index, p, worth), notes if (worth < 0.9 * n).any() else []
 
 
 def total_of(node: str, totals: Totals) -> float:
@@ -241,7 +296,10 @@ def total_of(node: str, totals: Totals) -> float:
     """
     total = totals.get(node) if isinstance(totals, Mapping) else totals
     if not isinstance(total, (int, float, np.number)) or isinstance(total, bool) or not 1 <= total < np.inf:
-        raise ValueError(f"node {node!r}: its total is {total!r}: totals are numbers of rows, from 1 up, one for all nodes or one each")
+        raise ValueError(
+            f"node {node!r}: its total is {total!r}: totals are numbers of rows, from 1 up, one for all nodes or one "
+            "each"
+        )
     return float(total)
 
 # %% ../../nbs/03-mixture/marginals.ipynb #report-class
@@ -288,7 +346,9 @@ def gather(
     -------
     Report
     """
-    nodes, raw, foreign = same_label(net.names), {}, {}
+    nodes = same_label(net.names)
+    raw: dict[tuple[str, str | None], Any] = {}
+    foreign: dict[str, list[tuple[str, Any]]] = {}
     where: dict[tuple[str, str | None], str] = {}
     for place, node, state, number in cells:
         name = look_up(nodes, "" if blank(node) else node)
@@ -299,7 +359,9 @@ def gather(
             continue
         key = name, None if blank(state) else str(state)
         if key in raw:
-            raise ValueError(f"{place}: node {name!r}, state {key[1]!r} is counted twice: add the two counts up, or drop one")
+            raise ValueError(
+                f"{place}: node {name!r}, state {key[1]!r} is counted twice: add the two counts up, or drop one"
+            )
         raw[key], where[key] = number, place
         if str(node) != name and not any(note.startswith("node ") and repr(name) in note for note in notes.said):
             notes.said.append(f"node {name!r} is written {shorten(node, 20)!r}")
@@ -308,7 +370,10 @@ def gather(
     for key, cell in raw.items():
         numbers[key], marked = count_number(cell, where[key], key, sign)
         percent |= marked
-    others = {name: (lines[0][0], float(np.nansum([quiet_number(cell, sign) for _, cell in lines]))) for name, lines in foreign.items()}
+    others = {
+        name: (lines[0][0], float(np.nansum([quiet_number(cell, sign) for _, cell in lines])))
+        for name, lines in foreign.items()
+    }
     return Report(where, numbers, percent, others)
 
 
@@ -331,13 +396,19 @@ def count_number(cell: object, where: str, key: tuple[str, str | None], decimal:
     """
     node, state = key
     if isinstance(cell, (bool, np.bool_)):
-        raise ValueError(f"{where}: node {node!r}, state {state!r}: {cell} is no count: add up the rows for which it is so, and give their number")
+        raise ValueError(
+            f"{where}: node {node!r}, state {state!r}: {cell} is no count: add up the rows for which it is so, and "
+            "give their number"
+        )
     try:
         number, percent = read_number(cell, decimal)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
     if not 0 <= number <= MOST:
-        raise ValueError(f"{where}: node {node!r}, state {state!r}: a count is a whole number from 0 up to 2^53, not {shorten(cell)!r}")
+        raise ValueError(
+            f"{where}: node {node!r}, state {state!r}: a count is a whole number from 0 up to 2^53, not "
+            f"{shorten(cell)!r}"
+        )
     return number, percent
 
 
@@ -357,8 +428,29 @@ def quiet_number(cell: object, decimal: str) -> float:
         return np.nan
 
 # %% ../../nbs/03-mixture/marginals.ipynb #totals
-TOTAL_WORDS = frozenset({"total", "totals", "grand total", "all", "sum", "sums", "overall", "total general", "total général", "gesamt",
-                         "gesamtergebnis", "summe", "insgesamt", "totale", "totaal", "итого", "合計", "总计", ""})
+TOTAL_WORDS = frozenset(
+    {
+        "total",
+        "totals",
+        "grand total",
+        "all",
+        "sum",
+        "sums",
+        "overall",
+        "total general",
+        "total général",
+        "gesamt",
+        "gesamtergebnis",
+        "summe",
+        "insgesamt",
+        "totale",
+        "totaal",
+        "итого",
+        "合計",
+        "总计",
+        "",
+    }
+)
 
 
 def drop_totals(
@@ -385,15 +477,23 @@ def drop_totals(
             rest = total - number
             called = squeezed(value or "") in TOTAL_WORDS or "total" in squeezed(value or "")
             is_sum = rest > 0 and abs(number - rest) <= rest * (0.01 if report.percent else 1e-9)
-            if look_up(known, "" if value is None else value) is not None or not (called or (is_sum and len(lines) > 2)):
+            if look_up(known, "" if value is None else value) is not None or not (
+                called or (is_sum and len(lines) > 2)
+            ):
                 continue
             if is_sum:
                 del report.numbers[node, value]
-                notes.said.append(f"node {node!r}: the line {value or ''!r} with {number:,.6g} is the sum of the others: checked, and left out")
+                notes.said.append(
+                    f"node {node!r}: the line {value or ''!r} with {number:,.6g} is the sum of the others: checked, "
+                    "and left out"
+                )
                 break
             if value is not None:
-                raise ValueError(f"{report.where[node, value]}: node {node!r}: the line {value!r} has {number:,.6g}, and the others sum to {rest:,.6g}: "
-                                 "is a line missing? Complete the report, or take that line out")
+                raise ValueError(
+                    f"{report.where[node, value]}: node {node!r}: the line {value!r} has {number:,.6g}, and the others "
+                    f"sum to {rest:,.6g}: "
+                    "is a line missing? Complete the report, or take that line out"
+                )
 
 
 def check_foreign(
@@ -413,18 +513,28 @@ def check_foreign(
     missing = [name for name in net.names if name not in present]
     if missing and (report.numbers or report.foreign):
         odd = list(report.foreign.items())[:ENOUGH]
-        raise ValueError("; ".join([f"{place}: the network has no node {shorten(name)!r}{hint(name, missing)}" for name, (place, _) in odd]
-                                   + [f"there are no counts for node {name!r}: every node needs them" for name in missing[:1]]))
+        raise ValueError(
+            "; ".join(
+                [f"{place}: the network has no node {shorten(name)!r}{hint(name, missing)}" for name, (place, _) in odd]
+                + [f"there are no counts for node {name!r}: every node needs them" for name in missing[:1]]
+            )
+        )
     sums = [sum(n for (node, _), n in report.numbers.items() if node == name) for name in net.names]
     for name, (place, number) in report.foreign.items():
         if squeezed(name) not in TOTAL_WORDS and "total" not in squeezed(name):
             continue
         if not any(np.isclose(number, of, rtol=1e-9) for of in (sum(sums), *sums)):
-            raise ValueError(f"{place}: the line {name!r} has {number:,.6g}, and the counts sum to {sum(sums):,.6g}: is a line missing?")
+            raise ValueError(
+                f"{place}: the line {name!r} has {number:,.6g}, and the counts sum to {sum(sums):,.6g}: is a line "
+                "missing?"
+            )
     odd_names = [name for name in report.foreign if squeezed(name) not in TOTAL_WORDS and "total" not in squeezed(name)]
     if odd_names:
-        notes.said.append(f"{plural(len(odd_names), 'feature')} that the network does not have left aside: "
-                          + ", ".join(repr(shorten(name, 20)) for name in odd_names[:3]) + (", …" if len(odd_names) > 3 else ""))
+        notes.said.append(
+            f"{plural(len(odd_names), 'feature')} that the network does not have left aside: "
+            + ", ".join(repr(shorten(name, 20)) for name in odd_names[:3])
+            + (", …" if len(odd_names) > 3 else "")
+        )
 
 # %% ../../nbs/03-mixture/marginals.ipynb #uneven
 def uneven_totals(
@@ -456,14 +566,23 @@ def uneven_totals(
         short = 1 - total / totals[most]
         if not allow_missing and (short > HALF or (short > TOLERATED and (absent & usual)[s].any())):
             gone = ", ".join(repr(state) for _, state in net.index[s][absent[s]][:3])
-            raise ValueError(f"node {node!r} has {total:,.0f} rows where {net.names[most]!r} has {totals[most]:,.0f}{f', and no line for {gone}' if gone else ''}: "
-                             "does the report end too soon? Complete it, or go on with what there is: allow_missing=True (--allow-missing)")
+            raise ValueError(
+                f"node {node!r} has {plural(int(total), 'row')} where {net.names[most]!r} has "
+                f"{totals[most]:,.0f}{f', and no line for {gone}' if gone else ''}: "
+                "does the report end too soon? Complete it, or go on with what there is: allow_missing=True "
+                "(--allow-missing)"
+            )
     if absent.any():
         named = ", ".join(f"{node}={state}" for node, state in net.index[absent][:5])
-        notes.said.append(f"no count for {plural(int(absent.sum()), 'state')}, taken as 0: {named}{' …' if absent.sum() > 5 else ''}")
+        notes.said.append(
+            f"no count for {plural(int(absent.sum()), 'state')}, taken as 0: {named}{' …' if absent.sum() > 5 else ''}"
+        )
     if np.ptp(totals):
         low = int(totals.argmin())
-        notes.doubtful.append(f"totals differ between nodes, from {totals[low]:,.0f} ({net.names[low]}) to {totals[most]:,.0f} ({net.names[most]}): kept as they are")
+        notes.doubtful.append(
+            f"totals differ between nodes, from {totals[low]:,.0f} ({net.names[low]}) to {totals[most]:,.0f} "
+            f"({net.names[most]}): kept as they are"
+        )
     return full
 
 # %% ../../nbs/03-mixture/marginals.ipynb #read-report
@@ -474,7 +593,7 @@ def read_report(
     allow_missing: bool = False,
     semicolons: bool = False,
 ) -> tuple[Marginals, Notes]:
-    """A stream of cells as marginals; raises ValueError for what is missing, empty, cut, unknown, or a percentage without totals.
+    """Cells as marginals; raises ValueError for what is missing, cut, unknown, or a percentage without totals.
 
     Parameters
     ----------
@@ -494,17 +613,32 @@ def read_report(
     drop_totals(net, report, notes)
     check_foreign(net, report, notes)
     if not any(report.numbers.values()):
-        raise ValueError("the period is empty: it holds no counts above 0; it needs at least one row, and a line for every state of every node")
+        raise ValueError(
+            "the period is empty: it holds no counts above 0; it needs at least one row, and a line for every state of "
+            "every node"
+        )
     sums = np.array([sum(n for (node, _), n in report.numbers.items() if node == name) for name in net.names])
     fraction = next((key for key, number in report.numbers.items() if number % 1), None)
-    percent = report.percent or (fraction is not None and bool((np.minimum(abs(sums - 1), abs(sums / 100 - 1)) <= 0.01).all()))
+    percent = report.percent or (
+        fraction is not None and bool((np.minimum(abs(sums - 1), abs(sums / 100 - 1)) <= 0.01).all())
+    )
     if percent and totals is None:
-        raise ValueError("these are percentages, not counts, and how sure an answer is depends on the number of rows: give counts, or totals= (--totals)")
+        raise ValueError(
+            "these are percentages, not counts, and how sure an answer is depends on the number of rows: give counts, "
+            "or totals= (--totals)"
+        )
     if fraction and totals is None:
-        raise ValueError(f"{report.where[fraction]}: node {fraction[0]!r}, state {fraction[1]!r}: a count is a whole number from 0 up to 2^53, "
-                         f"not '{report.numbers[fraction]:g}'")
+        raise ValueError(
+            f"{report.where[fraction]}: node {fraction[0]!r}, state {fraction[1]!r}: a count is a whole number from 0 "
+            "up to 2^53, "
+            f"not '{report.numbers[fraction]:g}'"
+        )
     lines = [(node, value, number, 1) for (node, value), number in report.numbers.items()]
-    found = tally(net, pd.DataFrame(lines, columns=["node", "value", "count", "kinds"], dtype=object).astype({"count": float}), semicolons)
+    found = tally(
+        net,
+        pd.DataFrame(lines, columns=["node", "value", "count", "kinds"], dtype=object).astype({"count": float}),
+        semicolons,
+    )
     numbers = state_numbers(net, found, report)
     lost_rows(net, found, allow_missing, notes)
     notes.said += said_of(found)
@@ -533,12 +667,26 @@ def state_numbers(net: Graph, found: pd.DataFrame, report: Report) -> np.ndarray
     """
     kept = found.dropna(subset=["state"])
     named = kept[kept.rule.isin(["state", "alike"])]
-    for node, value, state in named[named.duplicated(["node", "state"])][["node", "value", "state"]].itertuples(index=False):
-        raise ValueError(f"{report.where[node, value]}: node {node!r}, state {state!r} is counted twice: add the two counts up, or drop one")
+    for node, value, state in named[named.duplicated(["node", "state"])][["node", "value", "state"]].itertuples(
+        index=False
+    ):
+        raise ValueError(
+            f"{report.where[node, value]}: node {node!r}, state {state!r} is counted twice: add the two counts up, or "
+            "drop one"
+        )
     return kept.groupby(["node", "state"])["count"].sum().reindex(net.index).to_numpy(dtype=float)
 
 # %% ../../nbs/03-mixture/marginals.ipynb #rows
-TIMES = ("count", "counts", "count(*)", "count_star()", "n", "rows", "frequency", "freq")  # names of a column that says how many rows a line is
+TIMES = (
+    "count",
+    "counts",
+    "count(*)",
+    "count_star()",
+    "n",
+    "rows",
+    "frequency",
+    "freq",
+)  # names of a column that says how many rows a line is
 MAYBE_TIMES = ("hits", "visits", "sessions", "users", "events", "occurrences")
 MOST_ROWS = 20_000_000  # rows that are kept one by one
 
@@ -560,7 +708,9 @@ def times_column(
         position of a column that may say how many rows a line is
     """
     own = {squeezed(name) for name in net.names}
-    found = [k for k, name in enumerate(header) if squeezed(name) in (*TIMES, *MAYBE_TIMES) and squeezed(name) not in own]
+    found = [
+        k for k, name in enumerate(header) if squeezed(name) in (*TIMES, *MAYBE_TIMES) and squeezed(name) not in own
+    ]
     return min(found, key=lambda k: (*TIMES, *MAYBE_TIMES).index(squeezed(header[k])), default=None)
 
 
@@ -589,8 +739,12 @@ def row_times(
     if alone and whole and sure:
         return times.astype(np.int64)
     if whole and (sure if not alone else not sure) and len(codes) > 1:
-        raise ValueError(f"beside the nodes there is a column {column.name!r} of whole numbers: does it say how many rows each line stands for? "
-                         "If so, give one line for each combination of the nodes, and call it 'count'; if not, rename it or leave it out")
+        raise ValueError(
+            f"beside the nodes there is a column {column.name!r} of whole numbers: does it say how many rows each line "
+            "stands for? "
+            "If so, give one line for each combination of the nodes, and call it 'count'; if not, rename it or leave "
+            "it out"
+        )
     return None
 
 
@@ -638,8 +792,14 @@ def column_codes(
         cells = [*column.values, None]
         placed = place_column(States.of(name, states), cells, column.semicolons)
         codes[:, j] = np.array([-1 if state is None else states.index(state) for state, _ in placed])[column.at]
-        lines += [(name, cell, *place, count, 1) for cell, place, count in zip(cells, placed, [*column.counts, column.nulls]) if count]
-    return codes, pd.DataFrame(lines, columns=["node", "value", "state", "rule", "count", "kinds"], dtype=object).astype({"count": np.int64, "kinds": np.int64})
+        lines += [
+            (name, cell, *place, count, 1)
+            for cell, place, count in zip(cells, placed, [*column.counts, column.nulls])
+            if count
+        ]
+    return codes, pd.DataFrame(
+        lines, columns=["node", "value", "state", "rule", "count", "kinds"], dtype=object
+    ).astype({"count": np.int64, "kinds": np.int64})
 
 
 def read_lines(
@@ -669,7 +829,10 @@ def read_lines(
     notes = Notes()
     weights = None if times is None else row_times(codes, times)
     if weights is not None and times is not None:
-        notes.said.append(f"each line stands for as many rows as its {times.name!r} says: {plural(int(weights.sum()), 'row')} in {plural(len(codes), 'line')}")
+        notes.said.append(
+            f"each line stands for as many rows as its {times.name!r} says: {plural(int(weights.sum()), 'row')} in "
+            f"{plural(len(codes), 'line')}"
+        )
         found = found.assign(count=weighted_counts(net, columns, found, weights))
     lost_rows(net, found, allow_missing, notes)
     notes.said += said_of(found)
@@ -679,10 +842,15 @@ def read_lines(
     if not whole.all():
         codes = codes[whole]
         weights = None if weights is None else weights[whole]
-        notes.doubtful.append(f"{plural(int((~whole).sum()), 'row')} lack a value: each node is counted without them, and methods that need whole rows have {len(codes):,}")
+        notes.doubtful.append(
+            f"{plural(int((~whole).sum()), 'row')} lack a value: each node is counted without them, and methods that "
+            f"need whole rows have {len(codes):,}"
+        )
+    kept: np.ndarray | None = codes
     if weights is not None:
-        codes = np.repeat(codes, weights, axis=0) if weights.sum() <= MOST_ROWS else None
-    return Reading(Marginals(net.index, counts / np.repeat(n, net.sizes), n), notes.every(), codes, tuple(notes.doubtful))
+        kept = np.repeat(codes, weights, axis=0) if weights.sum() <= MOST_ROWS else None
+    marginals = Marginals(net.index, counts / np.repeat(n, net.sizes), n)
+    return Reading(marginals, notes.every(), kept, tuple(notes.doubtful))
 
 
 def weighted_counts(net: Graph, columns: Sequence[Column], found: pd.DataFrame, weights: np.ndarray) -> list[int]:
@@ -699,7 +867,7 @@ def weighted_counts(net: Graph, columns: Sequence[Column], found: pd.DataFrame, 
     -------
     list[int]
     """
-    totals = {}
+    totals: dict[tuple[str, str | None], int] = {}
     for name, column in zip(net.names, columns):
         sums = np.bincount(column.at + 1, weights, len(column.values) + 1)
         totals |= {(name, value): int(total) for value, total in zip((None, *column.values), sums)}
@@ -711,13 +879,14 @@ Period: TypeAlias = "Counts | Marginals | np.ndarray | pd.DataFrame | ir.Table |
 
 def read_period(
     net: CausalNetwork,
-    # counts or a report in any form, rows (a DataFrame of pandas, polars or Arrow, an ibis table, positions of states), or the path of any of these
+    # counts or a report in any form, rows (a DataFrame of pandas, polars or Arrow, an ibis table, positions of states),
+    # or the path of any of these
     counts: Period,
     totals: Totals | None = None,  # rows behind each node, if the numbers are percentages or shares
     allow_missing: bool = False,  # whether to go on where more than one row in a hundred is lost
     name: str | None = None,  # which table of a database, which sheet of a workbook
 ) -> Reading:
-    """The marginals of a period; raises ValueError that says what cannot be read, where, and what to do, OSError for an unreadable file.
+    """The marginals of a period; raises ValueError that says what cannot be read, where, and what to do; OSError.
 
     Parameters
     ----------
@@ -747,7 +916,9 @@ def read_period(
     elif isinstance(counts, pd.DataFrame) or not hasattr(counts, "columns"):
         reading = read_object(net, counts, totals, allow_missing)
     else:
-        reading = read_lines(net, read_rows(counts, net.names), extra_column(net, counts, [*map(str, counts.columns)]), allow_missing)
+        reading = read_lines(
+            net, read_rows(counts, net.names), extra_column(net, counts, [*map(str, counts.columns)]), allow_missing
+        )
     if reading.codes is not None and totals is not None:
         raise ValueError("totals= is for percentages, and these are rows: leave it out")
     return reading
@@ -785,7 +956,9 @@ def read_object(net: CausalNetwork, counts: Any, totals: Totals | None, allow_mi
     Reading
     """
     if isinstance(counts, pd.DataFrame) and counts.columns.nlevels == 1 and is_rows(net, counts.columns):
-        return read_lines(net, read_rows(counts, net.names), extra_column(net, counts, list(counts.columns)), allow_missing)
+        return read_lines(
+            net, read_rows(counts, net.names), extra_column(net, counts, list(counts.columns)), allow_missing
+        )
     cells = object_cells(net, counts)
     if isinstance(cells, int):
         raise ValueError("these are rows under more than one header: keep the header that names the nodes")
@@ -812,7 +985,12 @@ def read_path(net: CausalNetwork, path: Path, totals: Totals | None, allow_missi
         return located(path, lambda: read_cells(net, folder_cells(net, path), totals, allow_missing))
     if file_kind(path) in ("Parquet", "database"):
         table = open_table(path, name)
-        return located(path, lambda: read_lines(net, read_rows(table, net.names), extra_column(net, table, table.columns), allow_missing))
+        return located(
+            path,
+            lambda: read_lines(
+                net, read_rows(table, net.names), extra_column(net, table, table.columns), allow_missing
+            ),
+        )
     sheet = open_sheet(path, name)
     return located(path, lambda: read_sheet(net, sheet, totals, allow_missing))
 
@@ -838,10 +1016,12 @@ def read_sheet(net: CausalNetwork, sheet: Sheet, totals: Totals | None, allow_mi
     times = times_column(net, header)
     at = [*match_columns(net.names, header), *([] if times is None else [times])]
     columns = sheet_columns(sheet, at, cells - 1)
-    return read_lines(net, columns[:len(net.names)], None if times is None else columns[-1], allow_missing)
+    return read_lines(net, columns[: len(net.names)], None if times is None else columns[-1], allow_missing)
 
 
-def read_cells(net: Graph, cells: Iterable[Cell], totals: Totals | None, allow_missing: bool, semicolons: bool = False) -> Reading:
+def read_cells(
+    net: Graph, cells: Iterable[Cell], totals: Totals | None, allow_missing: bool, semicolons: bool = False
+) -> Reading:
     """A report's cells as a reading.
 
     Parameters
@@ -887,7 +1067,7 @@ def count_values(
     net: CausalNetwork,
     name: str | None = None,  # which table of a database file
 ) -> pd.DataFrame:  # columns node, value, state, rule, count, kinds
-    """The tally of a table of rows: where every value of every node goes; raises ValueError for a table that does not fit.
+    """The tally of a table: where every value of every node goes; raises ValueError for a table that does not fit.
 
     Parameters
     ----------
@@ -914,12 +1094,13 @@ def count_values(
 
 
 def count_categories(
-    table: "pd.DataFrame | ir.Table | Any | str | Path",  # joint rows: a DataFrame, an ibis table, a Parquet, CSV, Excel or DuckDB file
+    # joint rows: a DataFrame, an ibis table, a Parquet, CSV, Excel or DuckDB file
+    table: "pd.DataFrame | ir.Table | Any | str | Path",
     net: CausalNetwork,
     name: str | None = None,  # which table of a database file
     allow_missing: bool = False,  # whether to go on where more than one row in a hundred of a node is lost
 ) -> Marginals:
-    """How often each category occurs, each node by itself; warns CountsWarning of values that are no states, raises ValueError for a table that does not fit.
+    """Count each node by itself; warns CountsWarning of what is no state, raises ValueError for what does not fit.
 
     Parameters
     ----------
@@ -935,14 +1116,25 @@ def count_categories(
     -------
     Marginals
     """
-    in_place = isinstance(table, (str, Path)) and file_kind(Path(table)) in ("Parquet", "database") or hasattr(table, "to_pyarrow") and hasattr(table, "group_by")
+    in_place = (
+        (isinstance(table, (str, Path))
+        and file_kind(Path(table)) in ("Parquet", "database"))
+        or (hasattr(table, "to_pyarrow")
+        and hasattr(table, "group_by"))
+    )
     if not in_place:
         reading = read_period(net, table, None, allow_missing, name)
         return warned(reading.marginals, reading.notes)
     found, notes = count_values(table, net, name), Notes()
     lost_rows(net, found, allow_missing, notes)
     notes.said += said_of(found)
-    counts = found.dropna(subset=["state"]).groupby(["node", "state"])["count"].sum().reindex(net.index, fill_value=0).to_numpy(dtype=float)
+    counts = (
+        found.dropna(subset=["state"])
+        .groupby(["node", "state"])["count"]
+        .sum()
+        .reindex(net.index, fill_value=0)
+        .to_numpy(dtype=float)
+    )
     n = np.array([counts[s].sum() for s in net.slices])
     return warned(Marginals(net.index, counts / np.repeat(n, net.sizes), n), notes.every())
 
@@ -969,7 +1161,7 @@ def count_report(
     net: CausalNetwork,
     allow_missing: bool = False,  # whether to go on where more than one row in a hundred of a node is lost
 ) -> Marginals:
-    """Marginals from exported reports; warns CountsWarning of unequal totals and of values that are no states, raises ValueError for what does not fit.
+    """Marginals of exported reports; warns CountsWarning of what was done, raises ValueError for what does not fit.
 
     Parameters
     ----------
@@ -990,7 +1182,7 @@ def count_report(
 def read_counts(
     path: str | Path,  # a long table of counts: text in any dialect, or Excel
 ) -> pd.DataFrame:  # columns node, state (text), count (int)
-    """Read a table of counts as it stands, without a network; raises ValueError that names the file and line, OSError if it cannot be opened.
+    """Read a table of counts as it stands, without a network; raises ValueError that names the file and line, OSError.
 
     Parameters
     ----------
@@ -1012,12 +1204,16 @@ def read_counts(
     (above, (node, state, count)), found = head[0], {}
     lines = [line for k, line in enumerate(sheet.read()) if k >= above]
     width = len(lines[0][1])
-    cells = [(where, line) for where, line in fitting(no_comments(lines[1:], width), width) if not all(map(blank, line))]
+    cells = [
+        (where, line) for where, line in fitting(no_comments(lines[1:], width), width) if not all(map(blank, line))
+    ]
     sign = decimal_sign(line[count] for _, line in cells) or ("," if sheet.semicolons else "")
     for where, line in cells:
         key = str(unmarked(line[node])), str(unmarked(line[state]))
         if key in found:
-            raise ValueError(f"{where}: node {key[0]!r}, state {key[1]!r} was counted before; add the two counts up, or drop one")
+            raise ValueError(
+                f"{where}: node {key[0]!r}, state {key[1]!r} was counted before; add the two counts up, or drop one"
+            )
         number, percent = count_number(line[count], where, key, sign)
         if percent or number % 1:
             raise ValueError(f"{where}: a count is a whole number from 0 up to 2^53, not {line[count]!r}")

@@ -40,7 +40,9 @@ def share_series(
         (C,) float, read-only; levels node and state, if the labels are pairs without names for them
     """
     if not isinstance(weights, (pd.Series, Mapping)):
-        raise ValueError("shares need labels: give a Series over the interventions, or a mapping from their labels to shares")
+        raise ValueError(
+            "shares need labels: give a Series over the interventions, or a mapping from their labels to shares"
+        )
     given = pd.Series(weights, dtype=object)
     if given.index.has_duplicates:
         raise ValueError(f"{given.index[given.index.duplicated()][0]} has two shares: give each intervention one")
@@ -50,7 +52,9 @@ def share_series(
     shares = np.maximum(shares, 0.0)
     shares.setflags(write=False)
     unnamed = given.index.nlevels == 2 and not any(given.index.names)
-    return pd.Series(shares, given.index.set_names(["node", "state"]) if unnamed else given.index, name="share", copy=False)
+    return pd.Series(
+        shares, given.index.set_names(["node", "state"]) if unnamed else given.index, name="share", copy=False
+    )
 
 # %% ../../nbs/03-mixture/mixture.ipynb #label-text
 def largest_shares(
@@ -75,12 +79,11 @@ def largest_shares(
 # %% ../../nbs/03-mixture/mixture.ipynb #mixture-class
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class Mixture:
-    """The shares π of the interventions in a mixture (Definition 2); an intervention that is not named has none. Raises ValueError if they cannot be shares.
+    """The shares π of a mixture (Definition 2); what is not named has none. Raises ValueError if they cannot be shares.
 
     Parameters
     ----------
     weights : pd.Series | Mapping
-        a Series over the interventions, or a mapping from their labels to shares
 
     Attributes
     ----------
@@ -90,10 +93,14 @@ class Mixture:
 
     weights: pd.Series  # (C,) π, over the interventions
 
-    def __init__(self, weights: pd.Series | Mapping):  # a Series over the interventions, or a mapping from their labels to shares
+    def __init__(
+        self, weights: pd.Series | Mapping
+    ):  # a Series over the interventions, or a mapping from their labels to shares
         shares = share_series(weights)
         if shares.sum() > 1 + ROUNDING:
-            raise ValueError(f"the shares sum to {shares.sum():.6g}: they must leave π_φ ≥ 0, so scale them to a sum of at most 1")
+            raise ValueError(
+                f"the shares sum to {shares.sum():.6g}: they must leave π_φ ≥ 0, so scale them to a sum of at most 1"
+            )
         object.__setattr__(self, "weights", shares)
 
     def __eq__(self, other: object) -> bool:  # equal shares, in any order
@@ -145,7 +152,8 @@ class Mixture:
         return f"{self._headline()}\n{self.largest().round(4)}"
 
     def _headline(self) -> str:
-        return f"Mixture: {int((self.weights > 0).sum())} of {len(self.weights)} interventions, untouched share {self.base_weight:.4f}"
+        part = int((self.weights > 0).sum())
+        return f"Mixture: {part} of {len(self.weights)} interventions, untouched share {self.base_weight:.4f}"
 
     def __repr__(self) -> str:
         return self.summary()
@@ -192,7 +200,9 @@ def shares_of(
         return answer if isinstance(answer, Mixture) else Mixture(answer)
     found = getattr(answer, "mixture", None)
     if not isinstance(found, Mixture):
-        raise ValueError(f"a Mixture is wanted, shares by label, or an answer that has one; not {type(answer).__name__}")
+        raise ValueError(
+            f"a Mixture is wanted, shares by label, or an answer that has one; not {type(answer).__name__}"
+        )
     return found
 
 # %% ../../nbs/03-mixture/mixture.ipynb #random-mixture
@@ -220,12 +230,20 @@ def random_mixture(
     """
     most = len(net.index) - len(net.names)
     if n_interventions not in range(most + 1):
-        raise ValueError(f"n_interventions must be a whole number from 0 to {most}, not {n_interventions}: Assumption 1 leaves out a state a node (S − n)")
+        raise ValueError(
+            f"n_interventions must be a whole number from 0 to {most}, not {n_interventions}: Assumption 1 leaves out "
+            "a state a node (S − n)"
+        )
     if not 0 <= base_weight < 1:
-        raise ValueError(f"base_weight is the share that nobody touched, from 0 to below 1, not {base_weight}; for 1 take n_interventions=0")
+        raise ValueError(
+            f"base_weight is the share that nobody touched, from 0 to below 1, not {base_weight}; for 1 take "
+            "n_interventions=0"
+        )
     rng = np.random.default_rng(seed)
     base = Oracle.from_network(net, interventions=[]).base
-    occurs = [s.start + np.flatnonzero(base[s] > min(1e-3, base[s].max() / 2)) for s in net.slices]  # a thousand states: the likelier ones
+    occurs = [
+        s.start + np.flatnonzero(base[s] > min(1e-3, base[s].max() / 2)) for s in net.slices
+    ]  # a thousand states: the likelier ones
     allowed = np.setdiff1d(np.arange(len(net.index)), [rng.choice(states) for states in occurs])
     weights = np.zeros(len(net.index))
     if n_interventions:
@@ -257,7 +275,9 @@ def mixture_marginals(
         oracle = Oracle.from_network(oracle)
     shares = shares_of(pi).weights
     for label in shares.index.difference(oracle.interventions, sort=False):
-        raise ValueError(f"the oracle knows no intervention {label_text(label)}: build it with that one in its catalogue")
+        raise ValueError(
+            f"the oracle knows no intervention {label_text(label)}: build it with that one in its catalogue"
+        )
     weights = shares.reindex(oracle.interventions, fill_value=0.0).to_numpy()
     p = np.clip(oracle.base + oracle.effects @ weights, 0.0, 1.0)
     return Marginals(oracle.index, p, np.full(len(oracle.slices), np.inf))
@@ -267,7 +287,7 @@ def placed(
     net: CausalNetwork,
     pi: Mixture,
     interventions: Catalogue | None,  # what the labels of π mean; None: the default catalogue
-) -> tuple[list[dict[int, int]], pd.Index, np.ndarray]:  # the catalogue as positions, its axis, (len(π),) where in it each share belongs
+) -> tuple[list[dict[int, int]], pd.Index, np.ndarray]:  # as positions, its axis, (len(π),) places of the shares
     """Look the labels of π up; raises ValueError for one that is not in the catalogue.
 
     Parameters
@@ -280,13 +300,15 @@ def placed(
     Returns
     -------
     tuple[list[dict[int, int]], pd.Index, np.ndarray]
-        the catalogue as positions, its axis, (len(π),) where in it each share belongs
+        as positions, its axis, (len(π),) places of the shares
     """
     dos, axis = read_catalogue(net, interventions)
     position = axis.get_indexer(pi.weights.index)
     for label in pi.weights.index[position < 0]:
-        raise ValueError(f"{label} is not in the catalogue, where the first label is {axis[0] if len(axis) else None}: "
-                         "name the interventions of this mixture with interventions=")
+        raise ValueError(
+            f"{label} is not in the catalogue, where the first label is {axis[0] if len(axis) else None}: "
+            "name the interventions of this mixture with interventions="
+        )
     return dos, axis, position
 
 # %% ../../nbs/03-mixture/mixture.ipynb #sample-mixture
@@ -297,7 +319,7 @@ def sample_mixture(
     seed: int | np.random.Generator = 0,
     interventions: Catalogue | None = None,  # what the labels of π mean, if it is not the default catalogue
 ) -> tuple[np.ndarray, np.ndarray]:  # codes (n, n_nodes); labels (n,): position in π, −1 for none
-    """Draw rows from the mixture (Definition 2), component by component; raises ValueError for labels that are no intervention.
+    """Draw rows from the mixture (Definition 2), component by component; raises ValueError for unknown labels.
 
     Parameters
     ----------
@@ -382,7 +404,7 @@ def root_directions(
     column = {next(iter(do.items())): c for c, do in enumerate(dos) if len(do) == 1}
     out = []
     for r, p in enumerate(net.cpts):
-        states = np.flatnonzero(p > 0) if not net.parents[r] else []
+        states: list[int] = np.flatnonzero(p > 0).tolist() if not net.parents[r] else []
         if len(states) and all((r, k) in column for k in states):
             out.append(np.zeros(len(dos)))
             out[-1][[column[r, k] for k in states]] = p[states]
@@ -421,7 +443,7 @@ def canonical(
     pi: Mixture,
     interventions: Catalogue | None = None,  # what the labels of π mean, if it is not the default catalogue
 ) -> Mixture:  # over the whole catalogue: the same distribution, with Assumption 1 restored at every root
-    """The mixture in the form that Assumption 1 asks for, as far as that is free; raises ValueError for labels that are no intervention.
+    """The mixture as Assumption 1 asks for it, as far as that is free; raises ValueError for unknown labels.
 
     Parameters
     ----------
@@ -448,14 +470,20 @@ def _errors(
     pi: Shares,  # the truth
     estimate: Shares,
 ) -> np.ndarray:  # (C,) over the longer of the two catalogues
-    "Differences of shares, matched by label, a missing one 0; raises ValueError if each names an intervention that the other does not know."
+    "Differences of shares, by label, a missing one 0; raises ValueError if each names what the other does not know."
     one, other = shares_of(pi).weights, shares_of(estimate).weights
     if len(one) < len(other):
         one, other = other, one
     if len(foreign := other.index.difference(one.index, sort=False)):
-        raise ValueError(f"the two mixtures are over different interventions ({label_text(foreign[0])} is in one only): compare estimates from the same catalogue")
+        raise ValueError(
+            f"the two mixtures are over different interventions ({label_text(foreign[0])} is in one only): compare "
+            "estimates from the same catalogue"
+        )
     if not len(one):
-        raise ValueError("neither mixture names an intervention: there is nothing to compare, so give one of them the whole catalogue")
+        raise ValueError(
+            "neither mixture names an intervention: there is nothing to compare, so give one of them the whole "
+            "catalogue"
+        )
     return (one - other.reindex(one.index, fill_value=0.0)).to_numpy()
 
 
@@ -463,7 +491,7 @@ def mse(
     pi: Shares,  # the truth; one that names only the interventions that take part will do
     estimate: Shares,
 ) -> float:
-    """Mean squared error of the shares (section 5.1), over the catalogue of whichever names more; ValueError if they are over different ones.
+    """Mean squared error of the shares (5.1), over the larger catalogue; ValueError if neither holds the other.
 
     Parameters
     ----------
@@ -482,7 +510,7 @@ def mae(
     pi: Shares,  # the truth; one that names only the interventions that take part will do
     estimate: Shares,
 ) -> float:
-    """Mean absolute error of the shares (section 5.1; the column MAPE of Table 1), over the catalogue of whichever names more; ValueError if they are over different ones.
+    """Mean absolute error of the shares (5.1; MAPE in Table 1), over the larger catalogue; ValueError as `mse`.
 
     Parameters
     ----------

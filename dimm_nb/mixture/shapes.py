@@ -21,8 +21,23 @@ from .tables import Line, Sheet, blank, fitting, frame_sheet, open_sheet, unmark
 from ..network.axis import Graph, suggestion
 
 # %% ../../nbs/03-mixture/shapes.ipynb #long-columns
-VOCABULARY = {"node": ("node", "feature", "variable", "dimension"), "state": ("state", "value", "category", "item"),
-              "count": ("count", "counts", "rows", "hits", "visits", "sessions", "users", "events", "occurrences", "frequency", "n")}
+VOCABULARY = {
+    "node": ("node", "feature", "variable", "dimension"),
+    "state": ("state", "value", "category", "item"),
+    "count": (
+        "count",
+        "counts",
+        "rows",
+        "hits",
+        "visits",
+        "sessions",
+        "users",
+        "events",
+        "occurrences",
+        "frequency",
+        "n",
+    ),
+}
 SHARES = ("percent", "percentage", "share", "%")  # a count beside them is worth more
 
 
@@ -45,12 +60,17 @@ def long_column(
         its position; None if there is none
     """
     canonical, *others = VOCABULARY[what]
-    found = [k for k, name in enumerate(names) if name == canonical] or [k for k, name in enumerate(names) if name in others]
+    found = [k for k, name in enumerate(names) if name == canonical] or [
+        k for k, name in enumerate(names) if name in others
+    ]
     if not found and what == "count":
         found = [k for k, name in enumerate(names) if name in SHARES]
     if len(found) > 1:
         two = [names[k] for k in found[:2]]
-        raise ValueError(f"the first line names two columns {two[0]!r} and {two[1]!r} for the {what}: keep one, or call one of them {what!r}")
+        raise ValueError(
+            f"the first line names two columns {two[0]!r} and {two[1]!r} for the {what}: keep one, or call one of them "
+            f"{what!r}"
+        )
     return found[0] if found else None
 
 
@@ -194,9 +214,14 @@ def two_headers(
         last = last if blank(above) or str(above).startswith("Unnamed:") else above
         if last is not None and look_up(nodes, last) and not blank(below):
             found[k] = (last, below)
-    known = [look_up(same_label(net.states[net.names.index(look_up(nodes, node) or "")]), state) is not None for node, state in found.values()]
+    known = [
+        look_up(same_label(net.states[net.names.index(look_up(nodes, node) or "")]), state) is not None
+        for node, state in found.values()
+    ]
     seen = {look_up(nodes, node) for node, _ in found.values()}
-    counted = all(is_number(numbers[k]) or blank(numbers[k]) for k in found) and len(found) > len(seen)  # rows have states there
+    counted = all(is_number(numbers[k]) or blank(numbers[k]) for k in found) and len(found) > len(
+        seen
+    )  # rows have states there
     return found if seen == set(net.names) and counted and sum(known) > len(known) / 2 else {}
 
 
@@ -220,13 +245,13 @@ def node_lines(
         the column of nodes, and those of states (node left open); None if it is another shape
     """
     states = same_label({state: 1 for some in net.states for state in some})
-    across = {k: (None, name) for k, name in enumerate(header) if look_up(states, name) is not None}
+    across: Pairs = {k: (None, name) for k, name in enumerate(header) if look_up(states, name) is not None}
     nodes = same_label(net.names)
     for k in range(len(header)):
         names = [look_up(nodes, cells[k]) for _, cells in lines if k < len(cells)]
         if k not in across and len(across) > 1 and sum(name is not None for name in names) > len(names) / 2:
-            rest = {c: (None, name) for c, name in enumerate(header) if c not in (k, *across) and not blank(name)}
-            return k, across | rest
+            others = [c for c, name in enumerate(header) if c not in (k, *across) and not blank(name)]
+            return k, across | {c: (None, header[c]) for c in others}
     return None
 
 # %% ../../nbs/03-mixture/shapes.ipynb #cells
@@ -248,13 +273,18 @@ def is_rows(net: Graph, header: Iterable[object]) -> bool:
     """
     names = list(map(str, header))
     known = same_label(dict.fromkeys(names))
-    return all(look_up(known, name) is not None or sum(squeezed(other) == squeezed(name) for other in names) > 1 for name in net.names)
+    return all(
+        look_up(known, name) is not None or sum(squeezed(other) == squeezed(name) for other in names) > 1
+        for name in net.names
+    )
 
 
 def find_shape(
     net: Graph,
     sheet: Sheet,
-) -> tuple[str, int, Any]:  # rows, long, wide or lines; how many lines of cells down to the last header row; which columns
+) -> tuple[
+    str, int, Any
+]:  # rows, long, wide or lines; how many lines of cells down to the last header row; which columns
     """What is where; raises ValueError that says what was expected.
 
     Parameters
@@ -264,12 +294,12 @@ def find_shape(
 
     Returns
     -------
-    tuple[str, int, Any]
+    tuple[ str, int, Any ]
         rows, long, wide or lines; how many lines of cells down to the last header row; which columns
     """
     head = sheet.head(50)
     for k, (where, cells) in enumerate(head[:ABOVE]):
-        below = [line for line in head[k + 1:] if len(line[1]) == len(cells) and not all(map(blank, line[1]))]
+        below = [line for line in head[k + 1 :] if len(line[1]) == len(cells) and not all(map(blank, line[1]))]
         if len(below) > 1 and (pairs := two_headers(net, cells, below[0][1], below[1][1])):
             return "wide", k + 2, pairs
         if is_rows(net, cells):
@@ -282,7 +312,7 @@ def find_shape(
             return "long", k + 1, columns
         if pairs := combined_names(net, cells):
             return "wide", k + 1, pairs
-        if (found := node_lines(net, cells, below)):
+        if found := node_lines(net, cells, below):
             return "lines", k + 1, found
     width = max((len(cells) for _, cells in head), default=0)
     alike = [line for line in head if len(line[1]) == width]
@@ -307,11 +337,17 @@ def no_shape(net: Graph, sheet: Sheet, head: Sequence[Line]) -> ValueError:
     known = same_label(header)
     missing = [name for name in net.names if look_up(known, name) is None]
     if len(missing) < len(net.names):
-        return ValueError(f"{sheet.where}: the table has no column {missing[0]!r}{suggestion(missing[0], header)} (rows name every node of the network; "
-                          "a report has the columns node, state, count)")
+        return ValueError(
+            f"{sheet.where}: the table has no column {missing[0]!r}{suggestion(missing[0], header)} (rows name every "
+            "node of the network; "
+            "a report has the columns node, state, count)"
+        )
     found = f"; found {', '.join(repr(shorten(name, 20)) for name in header[:5])}" if header else "; the file is empty"
-    return ValueError(f"{sheet.where}: the first line names no column 'node'; it should be node,state,count, or name every node of the "
-                      f"network, for a table of rows{found}")
+    return ValueError(
+        f"{sheet.where}: the first line names no column 'node'; it should be node,state,count, or name every node of "
+        "the "
+        f"network, for a table of rows{found}"
+    )
 
 # %% ../../nbs/03-mixture/shapes.ipynb #report-cells
 def report_cells(
@@ -357,7 +393,9 @@ def shaped_cells(sheet: Sheet, shape: str, down: int, columns: Any) -> Iterator[
     elif shape == "lines":
         name, across = columns
         for where, cells in body:
-            yield from ((where, cells[name], state, cells[k]) for k, (_, state) in across.items() if not blank(cells[k]))
+            yield from (
+                (where, cells[name], state, cells[k]) for k, (_, state) in across.items() if not blank(cells[k])
+            )
     else:
         yield from wide_cells(sheet, body, columns)
 
@@ -393,7 +431,9 @@ def wide_cells(sheet: Sheet, body: Iterable[Line], pairs: Pairs) -> Iterator[Cel
     found = list(islice(body, 3))
     numbers = [line for line in found if any(is_number(line[1][k]) for k in pairs)]
     if len(numbers) > 1:
-        raise ValueError(f"{numbers[1][0]}: a second line of numbers; a wide table holds one period: keep the line that is meant")
+        raise ValueError(
+            f"{numbers[1][0]}: a second line of numbers; a wide table holds one period: keep the line that is meant"
+        )
     for where, cells in numbers:
         yield from ((where, node, state, cells[k]) for k, (node, state) in pairs.items() if not blank(cells[k]))
 
@@ -421,10 +461,15 @@ def object_cells(
         return (("counts", node, state, count) for node, states in counts.items() for state, count in states.items())
     if isinstance(counts, pd.Series) and (counts.index.nlevels == 2 or not len(counts)):
         names = list(counts.index.names)
-        order = [names.index(name) if set(names) == {"node", "state"} else k for k, name in enumerate(("node", "state"))]
+        order = [
+            names.index(name) if set(names) == {"node", "state"} else k for k, name in enumerate(("node", "state"))
+        ]
         return (("counts", label[order[0]], label[order[1]], count) for label, count in zip(counts.index, counts))
-    raise ValueError("counts are a table with the columns node, state, count, a Series labelled so, {node: {state: count}}, a file, or rows: "
-                     f"a column a node; not {type(counts).__name__}")
+    raise ValueError(
+        "counts are a table with the columns node, state, count, a Series labelled so, {node: {state: count}}, a file, "
+        "or rows: "
+        f"a column a node; not {type(counts).__name__}"
+    )
 
 # %% ../../nbs/03-mixture/shapes.ipynb #folder-cells
 def folder_cells(
@@ -454,7 +499,10 @@ def folder_cells(
         state = long_column(names, "state") if len(header) != 2 else 0
         state = names.index(squeezed(path.stem)) if state is None and squeezed(path.stem) in names else state
         if count is None or state is None:
-            raise ValueError(f"{where}: the first line has no column for the {'count' if count is None else 'state'}: call one of them "
-                             f"{'count' if count is None else 'state'!r}")
+            raise ValueError(
+                f"{where}: the first line has no column for the {'count' if count is None else 'state'}: call one of "
+                "them "
+                f"{'count' if count is None else 'state'!r}"
+            )
         for place, cells in fitting(no_comments(lines, len(header)), len(header)):
             yield place, path.stem, unmarked(cells[state]), cells[count]

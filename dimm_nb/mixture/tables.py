@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .cells import match_columns, shorten, text_of
+from .cells import match_columns, text_of
 from .warehouse import checked_file, file_kind, open_table, unreadable
 from ..network.axis import suggestion
 from ..network.network import replace_file
@@ -229,7 +229,9 @@ def fitted(
         return cells
     if len(cells) > width and all(map(blank, cells[width:])):
         return cells[:width]
-    raise ValueError(f"{where}: {len(cells)} cells where the header has {width}; put names and numbers with commas in quotes")
+    raise ValueError(
+        f"{where}: {len(cells)} cells where the header has {width}; put names and numbers with commas in quotes"
+    )
 
 
 def fitting(
@@ -290,7 +292,7 @@ def excel_lines(
     path: Path,
     name: str | None,  # of the sheet; not needed if it is the only one with cells
 ) -> Iterator[Line]:
-    """The lines of an Excel sheet that are not blank; raises ValueError if it is not said which, or openpyxl is not there.
+    """The lines of an Excel sheet that are not blank; raises ValueError if it is not said which, or without openpyxl.
 
     Parameters
     ----------
@@ -311,16 +313,26 @@ def excel_lines(
     except Exception as error:  # openpyxl raises whatever its parsers do
         raise unreadable(path, "Excel", error) from error
     try:
-        sheets = {sheet.title: sheet for sheet in book.worksheets if sheet.max_row and any(cell is not None for row in sheet.iter_rows(max_row=20, values_only=True) for cell in row)}
+        sheets = {
+            sheet.title: sheet
+            for sheet in book.worksheets
+            if sheet.max_row
+            and any(cell is not None for row in sheet.iter_rows(max_row=20, values_only=True) for cell in row)
+        }
         if name is None and len(sheets) != 1:
-            raise ValueError(f"{path} holds {len(sheets)} sheets with cells ({', '.join(list(sheets)[:8])}): say which, with name= (--name)")
+            raise ValueError(
+                f"{path} holds {len(sheets)} sheets with cells ({', '.join(list(sheets)[:8])}): say which, with name= "
+                "(--name)"
+            )
         if name is not None and name not in sheets:
             raise ValueError(f"{path} has no sheet {name!r}{suggestion(name, list(sheets))}")
         rows = [list(row) for row in sheets[name or next(iter(sheets))].iter_rows(values_only=True)]
     finally:
         book.close()
     width = max((k + 1 for row in rows for k, cell in enumerate(row) if not blank(cell)), default=0)
-    yield from ((f"{path}, line {number}", row[:width]) for number, row in enumerate(rows, 1) if not all(map(blank, row)))
+    yield from (
+        (f"{path}, line {number}", row[:width]) for number, row in enumerate(rows, 1) if not all(map(blank, row))
+    )
 
 # %% ../../nbs/03-mixture/tables.ipynb #open-sheet
 def open_sheet(
@@ -353,7 +365,7 @@ def open_sheet(
 def frame_sheet(
     frame: pd.DataFrame,
 ) -> Sheet:
-    """A table in memory as lines of cells, its header first; one line for each level of its header. A named index is a column.
+    """A table in memory as lines of cells, first a line for each level of its header. A named index is a column.
 
     Parameters
     ----------
@@ -385,7 +397,7 @@ class Column:
         as the table has it
     at : np.ndarray
         (m,) int: the position in `values` of each row's text; −1 for a null
-    values : tuple[str, ...]
+    values : tuple[ str, ... ]
         the K different texts, in the order of first appearance, or as a categorical declares them
     declared : bool, default False
         whether they were declared
@@ -395,7 +407,9 @@ class Column:
 
     name: str  # as the table has it
     at: np.ndarray  # (m,) int: the position in `values` of each row's text; −1 for a null
-    values: tuple[str, ...]  # the K different texts, in the order of first appearance, or as a categorical declares them
+    values: tuple[
+        str, ...
+    ]  # the K different texts, in the order of first appearance, or as a categorical declares them
     declared: bool = False  # whether they were declared
     semicolons: bool = False  # whether decimal commas are to be expected
 
@@ -453,7 +467,9 @@ def merged(
     Column
     """
     places: dict[str, int] = {}
-    to = np.array([-1 if text is None else places.setdefault(text, len(places)) for text in values] + [-1], dtype=np.int32)
+    to = np.array(
+        [-1 if text is None else places.setdefault(text, len(places)) for text in values] + [-1], dtype=np.int32
+    )
     return Column(name, to[np.asarray(at)], tuple(places), **more)
 
 # %% ../../nbs/03-mixture/tables.ipynb #frame-columns
@@ -480,7 +496,11 @@ def frame_columns(
             codes, values = column.cat.codes.to_numpy(), column.cat.categories
         else:
             codes, values = pd.factorize(column)
-        out.append(merged(str(frame.columns[k]), codes, text_of(values), declared=isinstance(column.dtype, pd.CategoricalDtype)))
+        out.append(
+            merged(
+                str(frame.columns[k]), codes, text_of(values), declared=isinstance(column.dtype, pd.CategoricalDtype)
+            )
+        )
     return out
 
 
@@ -511,7 +531,11 @@ def arrow_columns(
         column = column if pa.types.is_dictionary(column.type) else pc.dictionary_encode(column)
         whole = column.unify_dictionaries().combine_chunks()
         whole = whole.chunk(0) if isinstance(whole, pa.ChunkedArray) and whole.num_chunks else whole
-        codes, values = (whole.indices.cast(pa.int64()), whole.dictionary.to_pylist()) if len(table) else (pa.array([], pa.int32()), [])
+        codes, values = (
+            (whole.indices.cast(pa.int64()), whole.dictionary.to_pylist())
+            if len(table)
+            else (pa.array([], pa.int32()), [])
+        )
         out.append(merged(table.column_names[k], codes.fill_null(-1).to_numpy(zero_copy_only=False), text_of(values)))
     return out
 
@@ -578,9 +602,15 @@ def fast_columns(
     try:
         with file:
             table = arrow_csv.read_csv(
-                file, arrow_csv.ReadOptions(skip_rows=below, column_names=names, block_size=2**24),
+                file,
+                arrow_csv.ReadOptions(skip_rows=below, column_names=names, block_size=2**24),
                 arrow_csv.ParseOptions(delimiter=sheet.dialect.delimiter, newlines_in_values=True),
-                arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, text), include_columns=[names[k] for k in at], strings_can_be_null=False))
+                arrow_csv.ConvertOptions(
+                    column_types=dict.fromkeys(names, text),
+                    include_columns=[names[k] for k in at],
+                    strings_can_be_null=False,
+                ),
+            )
     except (pa.ArrowException, ValueError, EOFError, OSError, zlib.error):
         return None  # the reader line by line says where and why, or reads what Arrow cannot
     columns = arrow_columns(table, range(len(at)))
@@ -617,11 +647,12 @@ def sheet_columns(
 
 # %% ../../nbs/03-mixture/tables.ipynb #read-rows
 def read_rows(
-    table: "pd.DataFrame | ir.Table | Any | str | Path",  # joint rows: a DataFrame (pandas, polars, Arrow), an ibis table, a file
+    # joint rows: a DataFrame (pandas, polars, Arrow), an ibis table, a file
+    table: "pd.DataFrame | ir.Table | Any | str | Path",
     columns: Sequence[str] | None = None,  # which; None: all
     name: str | None = None,  # which table of a database, which sheet of a workbook
 ) -> list[Column]:  # in the order of `columns`
-    """A table's cells as text, column by column, guessing nothing; raises ValueError for what is no table, a broken line, a missing or double column, OSError.
+    """A table's cells as text, column by column, guessing nothing; raises ValueError for what does not fit, OSError.
 
     Parameters
     ----------
@@ -652,7 +683,9 @@ def read_rows(
 
         arrow = pa.table(table)
         return arrow_columns(arrow, wanted(columns, arrow.column_names, "the table"))
-    raise ValueError(f"a table is a DataFrame (of pandas, polars or Arrow), an ibis table or a path, not {type(table).__name__}")
+    raise ValueError(
+        f"a table is a DataFrame (of pandas, polars or Arrow), an ibis table or a path, not {type(table).__name__}"
+    )
 
 
 def wanted(

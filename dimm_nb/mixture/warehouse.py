@@ -16,7 +16,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from .cells import BUCKETS, MISSING, NOTHING, TRUTH, States, bin_labels, cut_points, exact_number, match_columns, squeezed, text_of
+from dimm_nb.mixture.cells import (
+    BUCKETS,
+    NOTHING,
+    TRUTH,
+    States,
+    bin_labels,
+    cut_points,
+    exact_number,
+    match_columns,
+    squeezed,
+)
 from ..network.axis import suggestion
 from ..network.network import CausalNetwork
 
@@ -73,7 +83,7 @@ def sql_known(
     node: str,
     states: Sequence[str],
 ) -> "ir.BooleanValue":
-    """Whether a value may be a state of the node, or a word for nothing or for others: at least all that `place_value` finds.
+    """Whether a value may be a state of the node, or a word for nothing or for others: all that `place_value` finds.
 
     Parameters
     ----------
@@ -85,10 +95,20 @@ def sql_known(
     -------
     ir.BooleanValue
     """
-    words = {squeezed(state) for state in states} | NOTHING | BUCKETS | (set(TRUTH) if States.of(node, states).boolean else set())
+    words = (
+        {squeezed(state) for state in states}
+        | NOTHING
+        | BUCKETS
+        | (set(TRUTH) if States.of(node, states).boolean else set())
+    )
     numbers = sorted({float(number) for number in map(exact_number, [*states, "0", "1"]) if number is not None})
     plain = text.re_replace(r"\s+", " ").strip().lower()
-    return text.isnull() | text.isin(list(states)) | plain.isin(sorted(words)) | text.try_cast("float64").isin(numbers).fill_null(False)
+    return (
+        text.isnull()
+        | text.isin(list(states))
+        | plain.isin(sorted(words))
+        | text.try_cast("float64").isin(numbers).fill_null(False)
+    )
 
 
 def sql_values(table: "ir.Table", net: CausalNetwork) -> "ir.Table":  # columns position, value, count, kinds, known
@@ -111,16 +131,24 @@ def sql_values(table: "ir.Table", net: CausalNetwork) -> "ir.Table":  # columns 
         cuts, column = cut_points(states), table[table.columns[at]]
         group = table.group_by(value=column if cuts is None else sql_binned(column, cuts)).agg(rows=lambda t: t.count())
         text = sql_text(group.value)
-        parts.append(group.select(position=ibis.literal(j, "int32"), text=text, rows=group["rows"].cast("int64"),
-                                  known=sql_known(text, net.names[j], states)))
+        parts.append(
+            group.select(
+                position=ibis.literal(j, "int32"),
+                text=text,
+                rows=group["rows"].cast("int64"),
+                known=sql_known(text, net.names[j], states),
+            )
+        )
     values = reduce(lambda a, b: a.union(b), parts)
     marked = values.mutate(kept=ibis.cases((values.known, values.text)))
-    out = marked.group_by(["position", "known", "kept"]).agg(count=marked["rows"].sum(), kinds=marked.count(), example=marked.text.min())
+    out = marked.group_by(["position", "known", "kept"]).agg(
+        count=marked["rows"].sum(), kinds=marked.count(), example=marked.text.min()
+    )
     return out.select("position", "known", "count", "kinds", value=ibis.coalesce(out.kept, out.example))
 
 # %% ../../nbs/03-mixture/warehouse.ipynb #table-values
 def table_values(table: "ir.Table", net: CausalNetwork) -> pd.DataFrame:  # columns node, value, count, kinds
-    """How often each value occurs in each of the network's columns, counted where the table is; raises ValueError for a missing column.
+    """How often each value occurs in each node's column, counted where the table is; ValueError for a missing one.
 
     Parameters
     ----------
@@ -135,15 +163,33 @@ def table_values(table: "ir.Table", net: CausalNetwork) -> pd.DataFrame:  # colu
     found = sql_values(table, net).to_pyarrow().to_pylist()
     found.sort(key=lambda row: (row["position"], not row["known"], row["value"] is not None, row["value"] or ""))
     lines = [(net.names[row["position"]], row["value"], row["count"], row["kinds"]) for row in found]
-    return pd.DataFrame(lines, columns=["node", "value", "count", "kinds"], dtype=object).astype({"count": np.int64, "kinds": np.int64})
+    return pd.DataFrame(lines, columns=["node", "value", "count", "kinds"], dtype=object).astype(
+        {"count": np.int64, "kinds": np.int64}
+    )
 
 # %% ../../nbs/03-mixture/warehouse.ipynb #file-kind
-KINDS = {".parquet": "Parquet", ".csv": "text", ".tsv": "text", ".txt": "text", ".xlsx": "Excel", ".xlsm": "Excel",
-         ".duckdb": "database", ".ddb": "database", ".db": "database"}
+KINDS = {
+    ".parquet": "Parquet",
+    ".csv": "text",
+    ".tsv": "text",
+    ".txt": "text",
+    ".xlsx": "Excel",
+    ".xlsm": "Excel",
+    ".duckdb": "database",
+    ".ddb": "database",
+    ".db": "database",
+}
 MAGIC = {b"PAR1": "Parquet", b"PK\x03\x04": "Excel"}  # what a file of that kind begins with
-NOT_READ = {b"\xd0\xcf\x11\xe0": "an old Excel file (.xls): save it as .xlsx or CSV", b"SQLite format 3": "an SQLite database: export the table as CSV",
-            b"%PDF": "a PDF: export the numbers as CSV", b"<html": "a web page: export the numbers as CSV", b"<!DOCTYPE": "a web page: export the numbers as CSV",
-            b"BZh": "compressed by bzip2: unpack it", b"\xfd7zXZ": "compressed by xz: unpack it", b"(\xb5/\xfd": "compressed by Zstandard: unpack it"}
+NOT_READ = {
+    b"\xd0\xcf\x11\xe0": "an old Excel file (.xls): save it as .xlsx or CSV",
+    b"SQLite format 3": "an SQLite database: export the table as CSV",
+    b"%PDF": "a PDF: export the numbers as CSV",
+    b"<html": "a web page: export the numbers as CSV",
+    b"<!DOCTYPE": "a web page: export the numbers as CSV",
+    b"BZh": "compressed by bzip2: unpack it",
+    b"\xfd7zXZ": "compressed by xz: unpack it",
+    b"(\xb5/\xfd": "compressed by Zstandard: unpack it",
+}
 
 
 def checked_file(path: str | Path) -> Path:
@@ -184,7 +230,9 @@ def file_kind(path: Path) -> str:  # Parquet, text, Excel or database
         if not any(path.glob("**/*.parquet")):
             raise ValueError(f"{path} is a folder without Parquet files: name a file, or a folder of Parquet files")
         return "Parquet"
-    named = next((kind for ending, kind in KINDS.items() if path.name.lower().removesuffix(".gz").endswith(ending)), None)
+    named = next(
+        (kind for ending, kind in KINDS.items() if path.name.lower().removesuffix(".gz").endswith(ending)), None
+    )
     if named in ("Parquet", "database"):
         return named
     with open(path, "rb") as file:
@@ -192,7 +240,10 @@ def file_kind(path: Path) -> str:  # Parquet, text, Excel or database
     for magic, what in NOT_READ.items():
         if start.startswith(magic):
             raise ValueError(f"{path} is {what}")
-    return next((kind for magic, kind in MAGIC.items() if start.startswith(magic)), "database" if start[8:12] == b"DUCK" else named or "text")
+    return next(
+        (kind for magic, kind in MAGIC.items() if start.startswith(magic)),
+        "database" if start[8:12] == b"DUCK" else named or "text",
+    )
 
 # %% ../../nbs/03-mixture/warehouse.ipynb #open-table
 def unreadable(path: str | Path, kind: str, error: Exception) -> ValueError:
@@ -255,10 +306,14 @@ def database_table(connection: "ir.Table", path: Path, name: str | None) -> "ir.
     -------
     ir.Table
     """
-    listed = connection.raw_sql("SELECT table_schema, table_name FROM information_schema.tables ORDER BY ALL").fetchall()
+    listed = connection.raw_sql(
+        "SELECT table_schema, table_name FROM information_schema.tables ORDER BY ALL"
+    ).fetchall()
     tables = {table if schema == "main" else f"{schema}.{table}": (schema, table) for schema, table in listed}
     if name is None and len(tables) != 1:
-        raise ValueError(f"{path} holds {len(tables)} tables ({', '.join(list(tables)[:8])}): say which, with name= (--name)")
+        raise ValueError(
+            f"{path} holds {len(tables)} tables ({', '.join(list(tables)[:8])}): say which, with name= (--name)"
+        )
     if name is not None and name not in tables:
         raise ValueError(f"{path} has no table {name!r}{suggestion(name, list(tables))}")
     schema, table = tables[name or next(iter(tables))]
