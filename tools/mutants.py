@@ -53,7 +53,7 @@ LEFT_OUT = re.compile(
 )
 UNMUTATED = 45.0  # seconds of CPU, unmutated, of what is run against one mutant
 LIMIT = 120  # seconds of CPU for one mutant
-MESSAGES = re.compile("__repr__|_repr_html_|__str__|summary|plot_.*")
+MESSAGES = re.compile("__repr__|_repr_html_|__str__|summary|plot_.*|draw_tree")
 ARITHMETIC = ("Add Sub Mul", "Sub Add Div", "Mul Div Add", "Div Mul Sub", "FloorDiv Div Mul", "Mod Div", "Pow Mul")
 BITWISE = ("BitOr BitAnd", "BitAnd BitOr", "BitXor BitAnd")
 COMPARISONS = (
