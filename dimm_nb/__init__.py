@@ -2,7 +2,7 @@
 
 import lazy_loader
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Where each name lives is in __init__.pyi; a module is imported when one of its names is first used (SPEC 1).
 __getattr__, __dir__, _ = lazy_loader.attach_stub(__name__, __file__)
