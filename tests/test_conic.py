@@ -1,4 +1,4 @@
-"""The cone program: bounds that hold whatever proves them, optima against other methods, the gap promise on many networks."""
+"""The cone program: bounds that hold whatever proves them, optima against other methods, the gap promise."""
 from dataclasses import FrozenInstanceError, replace
 from itertools import product
 
@@ -7,12 +7,22 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from scipy.optimize import linprog, minimize
 
-from dimm_nb.solvers.conic import Program, dual_bound, interior_point, least_cost, node_norms, objective
-from dimm_nb.network.axis import Marginals
 from dimm_nb.mixture.mixture import mixture_marginals, random_mixture, sample_mixture
+from dimm_nb.network.axis import Marginals
 from dimm_nb.network.network import CausalNetwork, load_network, random_network
-from dimm_nb.solvers.optimum import SPURIOUS, candidates, certify, feasible, relax, round_down, smooth_optimum, toward, worst_node
 from dimm_nb.network.oracle import Oracle
+from dimm_nb.solvers.conic import Program, dual_bound, interior_point, least_cost, node_norms, objective
+from dimm_nb.solvers.optimum import (
+    SPURIOUS,
+    candidates,
+    certify,
+    feasible,
+    relax,
+    round_down,
+    smooth_optimum,
+    toward,
+    worst_node,
+)
 
 seeds = st.integers(0, 10_000)
 few = settings(max_examples=15, deadline=None)
@@ -31,14 +41,21 @@ def with_zeros(net, rng, share):
 
 
 def problem(seed, lam, sizes=None):
-    "A program and its nodes: random network, often with zeros; exact marginals, counts of 1 to 100,000 rows, or marginals of nothing at all."
+    """A program and its nodes: random network, often with zeros; exact marginals, counts of 1 to 100,000 rows, or
+    marginals of nothing at all."""
     rng = np.random.default_rng(seed)
     sizes = sizes or rng.integers(2, 6, rng.integers(1, 10)).tolist()
     net = random_network(len(sizes), sizes, max_parents=3, seed=seed)
     if rng.random() < .5: net = with_zeros(net, rng, rng.choice([0, .1, .4]))
     oracle, rows = Oracle.from_network(net), int(rng.choice([0, 1, 10, 1000, 100_000]))
-    pi = random_mixture(net, int(rng.integers(0, sum(sizes) - len(sizes) + 1)), base_weight=rng.choice([0., .2, .9]), seed=rng)
-    p = mixture_marginals(oracle, pi).p if not rows else Marginals.from_codes(net, sample_mixture(net, pi, rows, rng)[0]).p
+    pi = random_mixture(
+        net, int(rng.integers(0, sum(sizes) - len(sizes) + 1)), base_weight=rng.choice([0.0, 0.2, 0.9]), seed=rng
+    )
+    p = (
+        mixture_marginals(oracle, pi).p
+        if not rows
+        else Marginals.from_codes(net, sample_mixture(net, pi, rows, rng)[0]).p
+    )
     if rng.random() < .2: p = np.concatenate([rng.dirichlet(np.full(k, .3)) for k in sizes])
     return Program(oracle.effects, p - oracle.base, np.array([s.start for s in oracle.slices]), lam), oracle.slices
 
@@ -77,7 +94,9 @@ def test_the_knapsack_is_a_linear_program(seed):
     rng = np.random.default_rng(seed)
     n = int(rng.integers(1, 12))
     price, cap = rng.normal(size=n), rng.choice([1e-8, .2, 1.], size=n)
-    assert least_cost(price, cap) == pytest.approx(linprog(price, A_ub=np.ones((1, n)), b_ub=[1], bounds=np.c_[np.zeros(n), cap]).fun, abs=1e-7)
+    assert least_cost(price, cap) == pytest.approx(
+        linprog(price, A_ub=np.ones((1, n)), b_ub=[1], bounds=np.c_[np.zeros(n), cap]).fun, abs=1e-7
+    )
 
 
 # optima
@@ -121,14 +140,20 @@ def test_branching_is_as_good_as_every_choice(seed, lam, eps):
 def test_branching_is_needed_where_the_relaxation_uses_every_state():
     net = random_network(6, 2, max_parents=2, seed=109)
     oracle = Oracle.from_network(net)
-    seen = Marginals.from_codes(net, sample_mixture(net, random_mixture(net, 6, base_weight=0, seed=109), 50, seed=109)[0])
+    seen = Marginals.from_codes(
+        net, sample_mixture(net, random_mixture(net, 6, base_weight=0, seed=109), 50, seed=109)[0]
+    )
     program = Program(oracle.effects, seen.p - oracle.base, np.array([s.start for s in oracle.slices]), .1)
     free, found = relax(program, np.ones(12)), certify(program, oracle.slices, 1e-5)
     assert worst_node(free.x, oracle.slices, 1e-5) is not None and worst_node(found.x, oracle.slices, 1e-5) is None
     assert found.solves > 1 and found.objective > 1.01 * free.objective
     assert certify(program, (), 1e-5).objective == free.objective, "no nodes, no constraint"
     early = certify(program, oracle.slices, 1e-5, max_solves=1)
-    assert not early.closed and early.bound <= found.objective <= early.objective and worst_node(early.x, oracle.slices, 1e-5) is None
+    assert (
+        not early.closed
+        and early.bound <= found.objective <= early.objective
+        and worst_node(early.x, oracle.slices, 1e-5) is None
+    )
 
 
 @given(seeds)
@@ -151,7 +176,9 @@ def test_the_order_of_nodes_and_states_does_not_matter(seed, lam):
     starts, flat = np.cumsum([0] + [len(part) for part in order[:-1]]), np.concatenate(order)
     mixed = Program(program.A[np.ix_(flat, flat)], program.b[flat], starts, lam)
     slices = [slice(start, start + len(part)) for start, part in zip(starts, order)]
-    assert certify(mixed, slices, 1e-5).objective == pytest.approx(certify(program, nodes, 1e-5).objective, rel=1e-7, abs=2e-9)
+    assert certify(mixed, slices, 1e-5).objective == pytest.approx(
+        certify(program, nodes, 1e-5).objective, rel=1e-7, abs=2e-9
+    )
 
 
 @pytest.mark.parametrize("lam", [1e-12, 1e-8, 10, 1e6])
@@ -177,7 +204,9 @@ def test_zeros_are_zeros_and_nothing_needs_no_explanation():
     assert still.objective == 0 and not still.x.any()
     alarm = load_network("alarm")
     oracle, pi = Oracle.from_network(alarm), random_mixture(alarm, 17, seed=0)
-    exact = Program(oracle.effects, mixture_marginals(oracle, pi).p - oracle.base, np.array([s.start for s in oracle.slices]), .01)
+    exact = Program(
+        oracle.effects, mixture_marginals(oracle, pi).p - oracle.base, np.array([s.start for s in oracle.slices]), 0.01
+    )
     found = certify(exact, oracle.slices, 1e-5)
     np.testing.assert_array_equal(found.x > 0, pi.weights > 0)
     np.testing.assert_allclose(found.x, pi.weights, atol=1e-14)
@@ -191,9 +220,21 @@ def least_total(program, radius):
     C = program.A.shape[1]
 
     def room(x): return np.append(radius**2 - node_norms(program, program.A @ x - program.b) ** 2, 1 - x.sum())
-    def slope(x): return np.vstack([-2 * np.add.reduceat(program.A * (program.A @ x - program.b)[:, None], program.starts), -np.ones(C)])
-    found = minimize(lambda x: x.sum(), np.full(C, .5 / C), jac=lambda x: np.ones(C), method="SLSQP", bounds=[(0, 1)] * C,
-                     constraints={"type": "ineq", "fun": room, "jac": slope}, options={"maxiter": 1000, "ftol": 1e-12})
+
+    def slope(x):
+        return np.vstack(
+            [-2 * np.add.reduceat(program.A * (program.A @ x - program.b)[:, None], program.starts), -np.ones(C)]
+        )
+
+    found = minimize(
+        lambda x: x.sum(),
+        np.full(C, 0.5 / C),
+        jac=lambda x: np.ones(C),
+        method="SLSQP",
+        bounds=[(0, 1)] * C,
+        constraints={"type": "ineq", "fun": room, "jac": slope},
+        options={"maxiter": 1000, "ftol": 1e-12},
+    )
     return found.x.sum() if found.success and room(found.x).min() > -1e-9 else None
 
 
@@ -215,7 +256,9 @@ def test_at_lam_zero_the_total_is_the_least():
 def test_a_root_in_its_natural_proportions_is_left_out(seed):
     net = random_network(4, 3, max_parents=2, seed=seed)
     oracle, pi = Oracle.from_network(net), random_mixture(net, 4, seed=seed)
-    program = Program(oracle.effects, mixture_marginals(oracle, pi).p - oracle.base, np.array([s.start for s in oracle.slices]), 0)
+    program = Program(
+        oracle.effects, mixture_marginals(oracle, pi).p - oracle.base, np.array([s.start for s in oracle.slices]), 0
+    )
     found = certify(program, oracle.slices, 1e-2)
     assert found.objective < 1e-11 and found.x.sum() <= pi.weights.sum() + 1e-9
 

@@ -8,17 +8,27 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from scipy.optimize import approx_fprime
 
+from dimm_nb import NotConvergedWarning, NotUniqueWarning
+from dimm_nb.mixture.mixture import Mixture, max_abs_error, mixture_marginals, random_mixture, sample_mixture
+from dimm_nb.network.axis import Marginals
+from dimm_nb.network.network import CausalNetwork, load_network, random_network
+from dimm_nb.network.oracle import Oracle
 from dimm_nb.solvers import dimm
 from dimm_nb.solvers.conic import objective
-from dimm_nb.solvers.dimm import (constrained_nodes, constraints_and_jacobian, descend, dimm_objective, objective_and_gradient, objective_gap,
-                          program_of, random_start, solve_dimm, violation)
-from dimm_nb import NotConvergedWarning, NotUniqueWarning
-from dimm_nb.solvers.shift import observed_shift
-from dimm_nb.network.axis import Marginals
-from dimm_nb.mixture.mixture import Mixture, max_abs_error, mixture_marginals, random_mixture, sample_mixture
-from dimm_nb.network.network import CausalNetwork, load_network, random_network
+from dimm_nb.solvers.dimm import (
+    constrained_nodes,
+    constraints_and_jacobian,
+    descend,
+    dimm_objective,
+    objective_and_gradient,
+    objective_gap,
+    program_of,
+    random_start,
+    solve_dimm,
+    violation,
+)
 from dimm_nb.solvers.optimum import certify
-from dimm_nb.network.oracle import Oracle
+from dimm_nb.solvers.shift import observed_shift
 
 seeds = st.integers(0, 10_000)
 few = settings(max_examples=20, deadline=None)
@@ -59,7 +69,14 @@ def test_the_objective_is_definition_5(seed, lam):
     for j in oracle.order:
         s = oracle.slices[j]
         upto += range(s.start, s.stop)
-        misfits.append(np.sqrt(sum((sum(oracle.effects[row, c] * x[c] for c in upto) - (seen.p - oracle.base)[row]) ** 2 for row in range(s.start, s.stop))))
+        misfits.append(
+            np.sqrt(
+                sum(
+                    (sum(oracle.effects[row, c] * x[c] for c in upto) - (seen.p - oracle.base)[row]) ** 2
+                    for row in range(s.start, s.stop)
+                )
+            )
+        )
     expected = max(misfits) + lam * np.sqrt((x**2).sum())
     assert dimm_objective(oracle, seen, pd.Series(x, oracle.index), lam=lam) == pytest.approx(expected, rel=1e-10)
 
@@ -67,12 +84,23 @@ def test_the_objective_is_definition_5(seed, lam):
 def test_labels_count_and_positions_do_not(asia):
     _, oracle, pi, seen = asia
     order = np.random.default_rng(0).permutation(16)
-    shuffled = Marginals(seen.index[order], seen.p[order], seen.n[pd.factorize(seen.index[order].get_level_values(0))[1].map(list(oracle.names).index)])
+    shuffled = Marginals(
+        seen.index[order],
+        seen.p[order],
+        seen.n[pd.factorize(seen.index[order].get_level_values(0))[1].map(list(oracle.names).index)],
+    )
     np.testing.assert_array_equal(observed_shift(oracle, shuffled), observed_shift(oracle, seen))
     some = pi.weights[pi.weights > 0]
     value = dimm_objective(oracle, seen, pi.weights, lam=.1)
-    assert dimm_objective(oracle, shuffled, pi.weights.iloc[order], lam=.1) == dimm_objective(oracle, seen, some, lam=.1) == dimm_objective(oracle, seen, dict(some), lam=.1) == value
-    pd.testing.assert_series_equal(solve_dimm(oracle, shuffled).mixture.weights, solve_dimm(oracle, seen).mixture.weights)
+    assert (
+        dimm_objective(oracle, shuffled, pi.weights.iloc[order], lam=0.1)
+        == dimm_objective(oracle, seen, some, lam=0.1)
+        == dimm_objective(oracle, seen, dict(some), lam=0.1)
+        == value
+    )
+    pd.testing.assert_series_equal(
+        solve_dimm(oracle, shuffled).mixture.weights, solve_dimm(oracle, seen).mixture.weights
+    )
 
 
 def test_the_gap_of_objectives(asia):
@@ -94,10 +122,13 @@ def test_the_slopes(seed):
     value, slope = objective_and_gradient(program, x)
     assert value == pytest.approx(objective(program, x), rel=1e-12)
     one_side, other_side = (approx_fprime(x, lambda x: objective(program, x), step) for step in (1e-8, -1e-8))
-    if abs(one_side - other_side).max() < 1e-5: np.testing.assert_allclose(slope, one_side, atol=1e-5)  # elsewhere there is a kink
+    # elsewhere there is a kink
+    if abs(one_side - other_side).max() < 1e-5: np.testing.assert_allclose(slope, one_side, atol=1e-5)
     g, jacobian = constraints_and_jacobian(x, oracle.slices, 1e-5)
     assert g.min() == pytest.approx(min(1 - x.sum(), 1e-5 - max(x[s].min() for s in oracle.slices)))
-    np.testing.assert_allclose(jacobian, approx_fprime(x, lambda x: constraints_and_jacobian(x, oracle.slices, 1e-5)[0], 1e-9), atol=1e-5)
+    np.testing.assert_allclose(
+        jacobian, approx_fprime(x, lambda x: constraints_and_jacobian(x, oracle.slices, 1e-5)[0], 1e-9), atol=1e-5
+    )
 
 
 @given(seeds)
@@ -116,9 +147,22 @@ def test_starts_are_feasible_and_so_are_ends(seed):
 def test_every_start_is_reported(asia):
     _, oracle, _, seen = asia
     found = solve_dimm(oracle, seen, lam=.05, solver="slsqp", n_starts=7, seed=3)
-    assert len(found.starts) == len(found.traces) == 7 and list(found.starts) == ["first", "objective", "iterations", "violation", "status", "message"]
-    assert found.starts.iterations.tolist() == [len(trace) - 1 for trace in found.traces] and found.iterations == found.starts.iterations.sum() <= 7000
-    assert found.objective == found.starts.objective.min() and (found.starts["first"] == [trace[0] for trace in found.traces]).all()
+    assert len(found.starts) == len(found.traces) == 7 and list(found.starts) == [
+        "first",
+        "objective",
+        "iterations",
+        "violation",
+        "status",
+        "message",
+    ]
+    assert (
+        found.starts.iterations.tolist() == [len(trace) - 1 for trace in found.traces]
+        and found.iterations == found.starts.iterations.sum() <= 7000
+    )
+    assert (
+        found.objective == found.starts.objective.min()
+        and (found.starts["first"] == [trace[0] for trace in found.traces]).all()
+    )
     assert found.objective == pytest.approx(dimm_objective(oracle, seen, found.mixture.weights, lam=.05), rel=1e-12)
     assert found.lower_bound == 0 and found.status == "feasible" and "7 starts" in found.message
     again, other = (solve_dimm(oracle, seen, lam=.05, solver="slsqp", n_starts=7, seed=seed) for seed in (3, 4))
@@ -129,7 +173,13 @@ def test_every_start_is_reported(asia):
 
 def test_an_iteration_limit_shows_in_the_status(asia):
     _, oracle, _, seen = asia
-    run = descend(program_of(oracle, seen, .05), oracle.slices, 1e-5, random_start(16, oracle.slices, np.random.default_rng(0)), max_iter=3)
+    run = descend(
+        program_of(oracle, seen, 0.05),
+        oracle.slices,
+        1e-5,
+        random_start(16, oracle.slices, np.random.default_rng(0)),
+        max_iter=3,
+    )
     assert run.status == 9 and len(run.trace) == 4 and violation(run.x, oracle.slices, 1e-5) <= 1e-15
 
 
@@ -148,13 +198,21 @@ def test_no_start_beats_the_certificate(alarm):
 def test_the_promise_on_alarm(alarm, n_interventions, rows):
     net, oracle = alarm
     pi = random_mixture(net, n_interventions, seed=n_interventions)
-    seen = mixture_marginals(oracle, pi) if rows is None else Marginals.from_codes(net, sample_mixture(net, pi, rows, seed=1)[0])
+    seen = (
+        mixture_marginals(oracle, pi)
+        if rows is None
+        else Marginals.from_codes(net, sample_mixture(net, pi, rows, seed=1)[0])
+    )
     for lam, eps in [(0, 1e-5), (1e-4, 1e-8), (.01, 1e-5), (.1, 1e-2), (1, 1e-5)]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotUniqueWarning)
             found = solve_dimm(oracle, seen, lam=lam, eps=eps)
         x = found.mixture.weights.to_numpy()
-        assert found.status == "optimal" and found.gap <= 1e-6 * max(found.objective, 1e-3) and violation(x, oracle.slices, eps) <= 1e-12
+        assert (
+            found.status == "optimal"
+            and found.gap <= 1e-6 * max(found.objective, 1e-3)
+            and violation(x, oracle.slices, eps) <= 1e-12
+        )
         assert found.objective == pytest.approx(dimm_objective(oracle, seen, found.mixture.weights, lam=lam), abs=1e-15)
         assert found.objective <= dimm_objective(oracle, seen, pi.weights, lam=lam) + 1e-12, "the truth is feasible"
         if rows is None and lam <= .01: assert max_abs_error(pi, found.mixture) < 1e-9
@@ -178,8 +236,13 @@ def test_an_open_gap_is_admitted(asia, monkeypatch):
     net, oracle, _, _ = asia
     seen = Marginals.from_codes(net, sample_mixture(net, random_mixture(net, 5, seed=1), 2_000, seed=2)[0])
     assert solve_dimm(oracle, seen, lam=.05).iterations > 1, "a problem where branching is needed"
-    monkeypatch.setattr(dimm, "certify", lambda program, nodes, eps: replace(certify(program, nodes, eps, max_solves=1), objective=.5, bound=.25))
-    with pytest.warns(NotConvergedWarning, match="may still be lower by up to 2.5e-01"): found = solve_dimm(oracle, seen, lam=.05)
+    monkeypatch.setattr(
+        dimm,
+        "certify",
+        lambda program, nodes, eps: replace(certify(program, nodes, eps, max_solves=1), objective=0.5, bound=0.25),
+    )
+    with pytest.warns(NotConvergedWarning, match="may still be lower by up to 2.5e-01"):
+        found = solve_dimm(oracle, seen, lam=0.05)
     assert found.status == "feasible" and found.gap == .25
 
 
@@ -209,17 +272,27 @@ def test_results_are_frozen_and_print_safely():
 
 def test_a_catalogue_with_two_node_interventions(asia):
     net = asia[0]
-    catalogue = [{node: state} for node, state in net.index] + [{"smoke": "yes", "dysp": "no"}, {"asia": "yes", "xray": "yes"}]
+    catalogue = [{node: state} for node, state in net.index] + [
+        {"smoke": "yes", "dysp": "no"},
+        {"asia": "yes", "xray": "yes"},
+    ]
     oracle = Oracle.from_network(net, catalogue)
     shares = pd.Series(0., oracle.interventions)
     shares.iloc[[-1, -2, 5]] = .2, .3, .1
     pi = Mixture(shares)
-    for seen in (mixture_marginals(oracle, pi), Marginals.from_codes(net, sample_mixture(net, pi, 50_000, 0, catalogue)[0])):
+    for seen in (
+        mixture_marginals(oracle, pi),
+        Marginals.from_codes(net, sample_mixture(net, pi, 50_000, 0, catalogue)[0]),
+    ):
         for solver, options in (("conic", {}), ("slsqp", {"n_starts": 2})):
             found = solve_dimm(oracle, seen, lam=.01, solver=solver, **options)
-            assert "min-constraint is left out" in found.message and found.mixture.weights.index.equals(oracle.interventions)
+            assert "min-constraint is left out" in found.message and found.mixture.weights.index.equals(
+                oracle.interventions
+            )
         best = solve_dimm(oracle, seen, lam=.01)
-        assert best.status == "optimal" and best.objective <= min(found.objective, dimm_objective(oracle, seen, pi.weights, lam=.01) + 1e-12)
+        assert best.status == "optimal" and best.objective <= min(
+            found.objective, dimm_objective(oracle, seen, pi.weights, lam=0.01) + 1e-12
+        )
 
 
 def test_other_catalogues_are_solved_without_the_min_constraint(asia):
@@ -237,12 +310,18 @@ def test_other_catalogues_are_solved_without_the_min_constraint(asia):
 # bad input
 
 
-@pytest.mark.parametrize("options, message", [
-    *[({"lam": lam}, r"lam is the weight λ of .* a number from 0 up, not") for lam in (-1e-9, np.nan, np.inf, "0.1", None, [.1])],
-    *[({"eps": eps}, r"eps is the ε .* a number above 0, not") for eps in (0, -1e-5, np.nan, np.inf, "1e-5", None)],
-    *[({"solver": solver}, "solver must be") for solver in ("cvx", "SLSQP", None)],
-    *[({"n_starts": n, "solver": "slsqp"}, "n_starts is a number of SLSQP starts") for n in (0, -1, 1.5, None)],
-])
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        *[
+            ({"lam": lam}, r"lam is the weight λ of .* a number from 0 up, not")
+            for lam in (-1e-9, np.nan, np.inf, "0.1", None, [0.1])
+        ],
+        *[({"eps": eps}, r"eps is the ε .* a number above 0, not") for eps in (0, -1e-5, np.nan, np.inf, "1e-5", None)],
+        *[({"solver": solver}, "solver must be") for solver in ("cvx", "SLSQP", None)],
+        *[({"n_starts": n, "solver": "slsqp"}, "n_starts is a number of SLSQP starts") for n in (0, -1, 1.5, None)],
+    ],
+)
 def test_bad_options_are_refused_before_any_work(asia, monkeypatch, options, message):
     _, oracle, _, seen = asia
     monkeypatch.setattr(dimm, "certify", None)
@@ -259,8 +338,10 @@ def test_marginals_of_another_network_are_refused(asia, alarm):
     _, oracle, pi, seen = asia
     with pytest.raises(ValueError, match="the marginals lack node 'HISTORY', state 'TRUE'"): solve_dimm(alarm[1], seen)
     index = oracle.index.append(pd.MultiIndex.from_tuples([("new", "a")], names=["node", "state"]))
-    with pytest.raises(ValueError, match="the marginals have node 'new', state 'a'"): solve_dimm(oracle, Marginals(index, np.append(seen.p, 1), np.append(seen.n, 1)))
-    with pytest.raises(ValueError, match="knows no intervention"): dimm_objective(alarm[1], mixture_marginals(alarm[1], random_mixture(alarm[0], 1)), pi.weights, lam=.1)
+    with pytest.raises(ValueError, match="the marginals have node 'new', state 'a'"):
+        solve_dimm(oracle, Marginals(index, np.append(seen.p, 1), np.append(seen.n, 1)))
+    with pytest.raises(ValueError, match="knows no intervention"):
+        dimm_objective(alarm[1], mixture_marginals(alarm[1], random_mixture(alarm[0], 1)), pi.weights, lam=0.1)
 
 
 def test_an_oracle_of_what_is_no_number_is_refused(asia):
@@ -268,7 +349,8 @@ def test_an_oracle_of_what_is_no_number_is_refused(asia):
     for part in ("base", "do"):
         broken = getattr(oracle, part).copy()
         broken[..., 3] = np.nan
-        with pytest.raises(ValueError, match="node 'tub', state 'no': the oracle's marginals are not finite"): solve_dimm(replace(oracle, **{part: broken}), seen)
+        with pytest.raises(ValueError, match="node 'tub', state 'no': the oracle's marginals are not finite"):
+            solve_dimm(replace(oracle, **{part: broken}), seen)
 
 
 def test_no_interventions_no_answer(asia):
@@ -276,10 +358,16 @@ def test_no_interventions_no_answer(asia):
     with pytest.raises(ValueError, match="no interventions"): solve_dimm(Oracle.from_network(net, []), seen)
 
 
-@pytest.mark.parametrize("weights, message", [
-    (np.full(16, .01), "shares need labels"), ({("smoke", "yes"): -.1}, "a share is a number from 0 to 1"),
-    ({("smoke", "yes"): np.nan}, "a share is a number from 0 to 1"), ({("smoke", "maybe"): .1}, "knows no intervention"),
-    ({("smoke", "yes"): "much"}, "a share is a number from 0 to 1")])
+@pytest.mark.parametrize(
+    "weights, message",
+    [
+        (np.full(16, 0.01), "shares need labels"),
+        ({("smoke", "yes"): -0.1}, "a share is a number from 0 to 1"),
+        ({("smoke", "yes"): np.nan}, "a share is a number from 0 to 1"),
+        ({("smoke", "maybe"): 0.1}, "knows no intervention"),
+        ({("smoke", "yes"): "much"}, "a share is a number from 0 to 1"),
+    ],
+)
 def test_shares_that_are_none_have_no_objective(asia, weights, message):
     _, oracle, _, seen = asia
     with pytest.raises(ValueError, match=message): dimm_objective(oracle, seen, weights, lam=.1)

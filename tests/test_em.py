@@ -1,18 +1,30 @@
 "Edge cases and properties of maximum likelihood beyond those shown in nbs/04-solvers/em.ipynb."
 import itertools
 import warnings
+
 import clarabel
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from dimm_nb.solvers.em import (checked_samples, climb, components, curvature, distinct_rows, em_step, em_step_as_written, fit_em, gains,
-                        joint_probabilities, likelihood, mean_log_likelihood)
+from hypothesis import given, settings, strategies as st
+
 from dimm_nb.mixture.mixture import Mixture, canonical, mae, sample_mixture
 from dimm_nb.network.axis import MisfitWarning, NotConvergedWarning, NotUniqueWarning
 from dimm_nb.network.network import CausalNetwork, Intervention, load_network, random_network
+from dimm_nb.solvers.em import (
+    checked_samples,
+    components,
+    curvature,
+    distinct_rows,
+    em_step,
+    em_step_as_written,
+    fit_em,
+    gains,
+    joint_probabilities,
+    likelihood,
+    mean_log_likelihood,
+)
 
 ASIA = load_network("asia")
 GOOD = ASIA.sample(10, 0)
@@ -133,12 +145,18 @@ def test_curvature_is_minus_the_hessian(cost, monkeypatch):
     shares = np.full(10, .1)
     hessian = curvature(like, like.ratio @ shares, block=7)
     step = 1e-5
-    numeric = np.array([(gains(like, shares - step * e) - gains(like, shares + step * e)) / (2 * step) for e in np.eye(10)])
+    numeric = np.array(
+        [(gains(like, shares - step * e) - gains(like, shares + step * e)) / (2 * step) for e in np.eye(10)]
+    )
     np.testing.assert_allclose(hessian, numeric, rtol=1e-5, atol=1e-6)
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.integers(0, 10_000), st.integers(1, 60), st.sampled_from([[2, 3], [5] * 40, [2] * 64, [2] * 65, [1, 1, 7], [300] * 9]))
+@given(
+    st.integers(0, 10_000),
+    st.integers(1, 60),
+    st.sampled_from([[2, 3], [5] * 40, [2] * 64, [2] * 65, [1, 1, 7], [300] * 9]),
+)
 def test_distinct_rows(seed, m, sizes):
     rng = np.random.default_rng(seed)
     base = rng.integers(0, sizes, (max(m // 3, 1), len(sizes)))
@@ -178,7 +196,9 @@ def test_rows_beyond_floating_point():
 
 
 def test_two_rules_broken_need_a_two_node_intervention():
-    copies = CausalNetwork(("a", "b", "c"), (("0", "1"),) * 3, ((), (0,), (1,)), (np.array([.5, .5]), np.eye(2), np.eye(2)))
+    copies = CausalNetwork(
+        ("a", "b", "c"), (("0", "1"),) * 3, ((), (0,), (1,)), (np.array([0.5, 0.5]), np.eye(2), np.eye(2))
+    )
     broken = np.array([[0, 1, 0]] * 4 + [[0, 0, 0]] * 6)
     with pytest.warns(MisfitWarning, match=r"4 of 10 rows are impossible .* row 0, where b and c have states"):
         fit = fit_em(copies, broken)
@@ -190,7 +210,11 @@ def test_two_rules_broken_need_a_two_node_intervention():
 
 def test_pair_catalogue_is_recovered():
     net = random_network(4, 3, 2, 8)
-    catalogue = [Intervention({"X0": "s0", "X2": "s1"}, name="both"), Intervention({"X1": "s2"}), Intervention({"X3": "s0"}, name="late")]
+    catalogue = [
+        Intervention({"X0": "s0", "X2": "s1"}, name="both"),
+        Intervention({"X1": "s2"}),
+        Intervention({"X3": "s0"}, name="late"),
+    ]
     parts = [net.do(i.do).sample(n, k) for k, (i, n) in enumerate(zip(catalogue, (6000, 3000, 1000)))]
     fit = fit_em(net, np.vstack([*parts, net.sample(10_000, 9)]), interventions=catalogue)
     np.testing.assert_allclose(fit.mixture.weights.loc[["both", "X1=s2", "late"]], [.3, .15, .05], atol=.02)
@@ -199,7 +223,10 @@ def test_pair_catalogue_is_recovered():
 def test_error_falls_with_the_root_of_the_rows():
     net = random_network(3, 2, 2, 1)
     truth = Mixture(pd.Series([0, .0, .2, 0, 0, .1], net.index))
-    error = [np.mean([mae(truth, fit_em(net, sample_mixture(net, truth, m, s)[0]).mixture) for s in range(15)]) for m in (1_000, 100_000)]
+    error = [
+        np.mean([mae(truth, fit_em(net, sample_mixture(net, truth, m, s)[0]).mixture) for s in range(15)])
+        for m in (1_000, 100_000)
+    ]
     assert 5 < error[0] / error[1] < 20
 
 
@@ -270,27 +297,50 @@ def spoiled(value, dtype=float):
     return out
 
 
-@pytest.mark.parametrize("codes, message", [
-    (spoiled(2, int), f"row 3, node {ASIA.names[2]!r} is 2: its 2 states have positions 0 to 1"),
-    (spoiled(-1, int), f"row 3, node {ASIA.names[2]!r} is -1"),
-    (spoiled(np.nan), f"row 3, node {ASIA.names[2]!r} is NaN"),
-    (spoiled(np.inf), "whole numbers"), (spoiled(.5), "whole numbers"), (GOOD.astype(str), "whole numbers"),
-    (GOOD.astype(bool), "whole numbers"), (GOOD.astype(object), "whole numbers"), (GOOD[:, 1:], r"shape \(rows, 8\)"), (GOOD[0], r"shape \(rows, 8\)"),
-    (GOOD[:0], "no samples"), ([], "no samples"), (LABELS.drop(columns="dysp"), "'dysp'"), (LABELS.iloc[:0], "no samples"),
-    (LABELS.assign(dysp="maybe"), "row 0, node 'dysp' is 'maybe'"), (LABELS.assign(dysp=None), "row 0, node 'dysp' is empty"),
-    (LABELS.iloc[:, [0, *range(8)]], "2 columns"),
-])
+@pytest.mark.parametrize(
+    "codes, message",
+    [
+        (spoiled(2, int), f"row 3, node {ASIA.names[2]!r} is 2: its 2 states have positions 0 to 1"),
+        (spoiled(-1, int), f"row 3, node {ASIA.names[2]!r} is -1"),
+        (spoiled(np.nan), f"row 3, node {ASIA.names[2]!r} is NaN"),
+        (spoiled(np.inf), "whole numbers"),
+        (spoiled(0.5), "whole numbers"),
+        (GOOD.astype(str), "whole numbers"),
+        (GOOD.astype(bool), "whole numbers"),
+        (GOOD.astype(object), "whole numbers"),
+        (GOOD[:, 1:], r"shape \(rows, 8\)"),
+        (GOOD[0], r"shape \(rows, 8\)"),
+        (GOOD[:0], "no samples"),
+        ([], "no samples"),
+        (LABELS.drop(columns="dysp"), "'dysp'"),
+        (LABELS.iloc[:0], "no samples"),
+        (LABELS.assign(dysp="maybe"), "row 0, node 'dysp' is 'maybe'"),
+        (LABELS.assign(dysp=None), "row 0, node 'dysp' is empty"),
+        (LABELS.iloc[:, [0, *range(8)]], "2 columns"),
+    ],
+)
 def test_bad_samples(codes, message):
     with pytest.raises(ValueError, match=message): fit_em(ASIA, codes)
 
 
-@pytest.mark.parametrize("options, message", [
-    ({"solver": "newton"}, "solver must be 'sqp' or 'em'"), ({"n_starts": 0}, "n_starts"), ({"n_starts": 1.5}, "n_starts"),
-    ({"n_starts": True}, "n_starts"), ({"tol": 0}, "tol"), ({"tol": -1}, "tol"), ({"tol": np.nan}, "tol"), ({"tol": np.inf}, "tol"),
-    ({"max_iter": 0}, "max_iter"), ({"interventions": []}, "empty"),
-    ({"interventions": [{"smoke": "yes"}, Intervention({"smoke": "yes"}, name="b")]}, "do the same"),
-    ({"interventions": [{"smoke": "maybe"}]}, "maybe"), ({"interventions": [{"smoking": "yes"}]}, "smoking"),
-])
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"solver": "newton"}, "solver must be 'sqp' or 'em'"),
+        ({"n_starts": 0}, "n_starts"),
+        ({"n_starts": 1.5}, "n_starts"),
+        ({"n_starts": True}, "n_starts"),
+        ({"tol": 0}, "tol"),
+        ({"tol": -1}, "tol"),
+        ({"tol": np.nan}, "tol"),
+        ({"tol": np.inf}, "tol"),
+        ({"max_iter": 0}, "max_iter"),
+        ({"interventions": []}, "empty"),
+        ({"interventions": [{"smoke": "yes"}, Intervention({"smoke": "yes"}, name="b")]}, "do the same"),
+        ({"interventions": [{"smoke": "maybe"}]}, "maybe"),
+        ({"interventions": [{"smoking": "yes"}]}, "smoking"),
+    ],
+)
 def test_bad_options(options, message):
     with pytest.raises(ValueError, match=message): fit_em(ASIA, GOOD, **options)
 

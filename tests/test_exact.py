@@ -8,12 +8,11 @@ import pandas as pd
 import pytest
 from hypothesis import assume, given, settings, strategies as st
 
-from dimm_nb.solvers.exact import InconsistentMarginals, error_gain, solve_exact
-from dimm_nb.network.axis import NotUniqueWarning
-from dimm_nb.network.axis import Marginals
 from dimm_nb.mixture.mixture import Mixture, max_abs_error, mixture_marginals, random_mixture
+from dimm_nb.network.axis import Marginals, NotUniqueWarning
 from dimm_nb.network.network import CausalNetwork, random_network
 from dimm_nb.network.oracle import Oracle
+from dimm_nb.solvers.exact import InconsistentMarginals, error_gain, solve_exact
 
 seeds = st.integers(0, 10_000)
 few = settings(max_examples=40, deadline=None)
@@ -50,7 +49,12 @@ def test_exact_mixtures_are_recovered(seed, n, data):
     sizes = data.draw(st.lists(st.integers(2, 5), min_size=n, max_size=n))
     net = random_network(n, sizes, max_parents=3, seed=seed)
     oracle = Oracle.from_network(net)
-    truth = random_mixture(net, data.draw(st.integers(1, sum(sizes) - n)), base_weight=data.draw(st.sampled_from([0., .2, .9])), seed=seed)
+    truth = random_mixture(
+        net,
+        data.draw(st.integers(1, sum(sizes) - n)),
+        base_weight=data.draw(st.sampled_from([0.0, 0.2, 0.9])),
+        seed=seed,
+    )
     solution = solve_exact(oracle, mixture_marginals(oracle, truth))
     assert max_abs_error(truth, solution.mixture) < 1e-8
     assert solution.status == "unique" and not solution.open_nodes
@@ -72,7 +76,8 @@ def test_only_one_choice_of_unused_states_is_a_mixture(seed):
         if x.min() > -1e-7 and x.sum() < 1 + 1e-7: valid.append(x)
     assert valid
     answer = solve_exact(oracle, mixture_marginals(oracle, truth)).mixture.weights.to_numpy()
-    for x in valid: np.testing.assert_allclose(x, answer, atol=1e-4)  # the same point, reached by other choices when shares tie
+    # the same point, reached by other choices when shares tie
+    for x in valid: np.testing.assert_allclose(x, answer, atol=1e-4)
 
 
 @given(seeds)
@@ -189,7 +194,8 @@ def two_coins():
 def test_shares_that_sum_to_more_than_one():
     net, oracle = two_coins()
     impossible = Marginals(net.index, np.array([.9, .1, .8, .2]), np.full(2, np.inf))
-    with pytest.raises(InconsistentMarginals, match="node B: .* 0.4 too many") as caught: solve_exact(oracle, impossible)
+    with pytest.raises(InconsistentMarginals, match="node B: .* 0.4 too many") as caught:
+        solve_exact(oracle, impossible)
     assert caught.value.node == "B" and caught.value.amount == pytest.approx(.4)
     assert isinstance(caught.value, ValueError)
     raw = solve_exact(oracle, impossible, check=False)
@@ -199,7 +205,9 @@ def test_shares_that_sum_to_more_than_one():
 
 def test_a_negative_share_is_named():
     # X=c never occurs, and brings Y=c when it is forced; yet Y=c is not in the data
-    net = CausalNetwork(["X", "Y"], [list("abc"), list("abc")], [[], [0]], [[.5, .5, 0], [[.5, .5, 0], [.2, .8, 0], [0, 0, 1.]]])
+    net = CausalNetwork(
+        ["X", "Y"], [list("abc"), list("abc")], [[], [0]], [[0.5, 0.5, 0], [[0.5, 0.5, 0], [0.2, 0.8, 0], [0, 0, 1.0]]]
+    )
     oracle = Oracle.from_network(net)
     marginals = Marginals(net.index, np.array([.35, .35, .3, .4, .6, 0]), np.full(2, np.inf))
     with pytest.raises(InconsistentMarginals, match="node Y: state 'c' never occurs by itself .* 0.3 more") as caught:
@@ -235,11 +243,15 @@ def test_the_raw_point_always_explains_the_marginals(seed):
 @given(seeds)
 @few
 def test_marginals_of_six_digits_are_taken(seed):
-    "Each side may sum to 1 within 1e-6, as Marginals and Oracle allow: their difference then sums to 0 only within twice that."
+    """Each side may sum to 1 within 1e-6, as Marginals and Oracle allow: their difference then sums to 0 only within
+    twice that."""
     net = random_network(4, 5, max_parents=2, seed=seed)
     oracle, pi = Oracle.from_network(net), random_mixture(net, 4, seed=seed)
     seen = mixture_marginals(oracle, pi)
-    less, more = replace(oracle, base=oracle.base * (1 - .9e-6), do=oracle.do * (1 - .9e-6)), Marginals(seen.index, seen.p * (1 + .9e-6), seen.n)
+    less, more = (
+        replace(oracle, base=oracle.base * (1 - 0.9e-6), do=oracle.do * (1 - 0.9e-6)),
+        Marginals(seen.index, seen.p * (1 + 0.9e-6), seen.n),
+    )
     solution = solve_exact(less, more, tol=1e-5)
     np.testing.assert_allclose(solution.weights, pi.weights, atol=1e-6 * error_gain(oracle, solution).max())
 

@@ -220,7 +220,7 @@ def test_the_answer_keeps_the_protocol(found):
 
 
 def test_the_bound_holds_over_all_targets(found):
-    net, _, _, codes, fit = found
+    net, _, _, codes, _fit = found
     few_ = codes[:400]
     part = fit_targets(net, few_)
     rows, targets = tabulate(net, few_, np.ones(400)), every_target(net)

@@ -21,22 +21,22 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from ..network.bif import Tables, format_bif
-from ..solvers.dimm import find_dimm, objective_gap
-from ..solvers.em import find_em
-from ..solvers.exact import find_exact
-from ..network.axis import Marginals, suggestion
 from ..mixture.mixture import Mixture, mae, max_abs_error, mse, random_mixture, sample_mixture
+from ..network.axis import Marginals, suggestion
+from ..network.bif import Tables, format_bif
 from ..network.network import CausalNetwork, load_network, write_whole
 from ..network.oracle import Oracle
 from ..posterior.posterior import fit_posterior
+from ..solvers.dimm import find_dimm, objective_gap
+from ..solvers.em import find_em
+from ..solvers.exact import find_exact
 
 # %% ../../nbs/08-experiments/paper.ipynb #typing-imports
 if TYPE_CHECKING:
@@ -119,7 +119,9 @@ def draw_problem(
     net, oracle = known(network)
     truth = random_mixture(net, n_interventions, seed=np.random.default_rng([seed, 1, n_interventions, repetition]))
     codes, _ = sample_mixture(net, truth, rows, np.random.default_rng([seed, 2, n_interventions, repetition, rows]))
-    return Trial(net, oracle, truth, codes, Marginals.from_codes(net, codes), (seed, 3, n_interventions, repetition, rows))
+    return Trial(
+        net, oracle, truth, codes, Marginals.from_codes(net, codes), (seed, 3, n_interventions, repetition, rows)
+    )
 
 # %% ../../nbs/08-experiments/paper.ipynb #solvers
 LAM, EPS, N_STARTS = 0.1, 1e-5, 60 # section 5.1 and footnote 9
@@ -190,7 +192,9 @@ def by_slsqp(problem: Trial, n_starts: int) -> Said:
     -------
     Said
     """
-    found = find_dimm(problem.oracle, problem.marginals, LAM, EPS, "slsqp", n_starts, np.random.default_rng(problem.seed))
+    found = find_dimm(
+        problem.oracle, problem.marginals, LAM, EPS, "slsqp", n_starts, np.random.default_rng(problem.seed)
+    )
     return Said(found.mixture, found.iterations, found.status)
 
 
@@ -222,7 +226,9 @@ def by_posterior(problem: Trial, n_starts: int) -> Said:
     -------
     Said
     """
-    found = fit_posterior(problem.net, problem.marginals, oracle=problem.oracle, seed=np.random.default_rng(problem.seed))
+    found = fit_posterior(
+        problem.net, problem.marginals, oracle=problem.oracle, seed=np.random.default_rng(problem.seed)
+    )
     return Said(found.mixture, len(found.draws), found.status)
 
 
@@ -274,10 +280,18 @@ def score(
         answer = SOLVERS[solver](problem, n_starts)
     seconds = time.process_time() - start
     truth, estimate = problem.truth, answer.mixture
-    return {"nodes": len(problem.net.names), "categories": len(problem.net.index), "n_interventions": np.count_nonzero(truth.weights),
-            "mse": mse(truth, estimate), "mae": mae(truth, estimate), "mabre": max_abs_error(truth, estimate),
-            "delta": objective_gap(problem.oracle, problem.marginals, truth, estimate, lam=LAM), "seconds": seconds,
-            "iterations": answer.iterations, "said": int(answer.status not in FINE or bool(answer.notes) or bool(heard))}
+    return {
+        "nodes": len(problem.net.names),
+        "categories": len(problem.net.index),
+        "n_interventions": np.count_nonzero(truth.weights),
+        "mse": mse(truth, estimate),
+        "mae": mae(truth, estimate),
+        "mabre": max_abs_error(truth, estimate),
+        "delta": objective_gap(problem.oracle, problem.marginals, truth, estimate, lam=LAM),
+        "seconds": seconds,
+        "iterations": answer.iterations,
+        "said": int(answer.status not in FINE or bool(answer.notes) or bool(heard)),
+    }
 
 # %% ../../nbs/08-experiments/paper.ipynb #score-solvers
 def score_solvers(
@@ -386,7 +400,9 @@ def read_results(path: str | Path) -> tuple[pd.DataFrame, dict]: # the table; co
         head["settings"], head["command"]
         return pd.read_csv(io.StringIO(rest), dtype=str, keep_default_na=False).map(number).infer_objects(), head
     except (ValueError, TypeError, KeyError):
-        raise ValueError(f"{path} is not a file of results of this package: name another file, or delete it to start again") from None
+        raise ValueError(
+            f"{path} is not a file of results of this package: name another file, or delete it to start again"
+        ) from None
 
 # %% ../../nbs/08-experiments/paper.ipynb #finished
 def difference(
@@ -437,7 +453,11 @@ def finished(
     table, head = read_results(out)
     told = difference(json.loads(json.dumps(settings)), head["settings"])
     if not told and list(table.columns) != list(columns): told = f"its columns are {', '.join(table.columns)}"
-    if told: raise ValueError(f"{out} holds results of another configuration: {told}. They are never mixed: name another file, or delete this one")
+    if told:
+        raise ValueError(
+            f"{out} holds results of another configuration: {told}. They are never mixed: name another file, or "
+            "delete this one"
+        )
     return table
 
 # %% ../../nbs/08-experiments/paper.ipynb #run-cells
@@ -478,7 +498,8 @@ def run_cells(
         cells with their values
     """
     out = None if out is None else Path(out)
-    if out is not None and not out.parent.is_dir(): raise ValueError(f"there is no folder {str(out.parent)!r}: make it first")
+    if out is not None and not out.parent.is_dir():
+        raise ValueError(f"there is no folder {str(out.parent)!r}: make it first")
     *shared, last = keys = list(cells.columns)
     done = finished(out, settings, columns := [*keys, *values])
     missing = cells[~pd.MultiIndex.from_frame(cells).isin(pd.MultiIndex.from_frame(done[keys]))]
@@ -507,13 +528,13 @@ def whole_numbers(name: str, values: int | Iterable[int], least: int, most: floa
     -------
     list[int]
     """
-    values = [values] if np.ndim(values) == 0 else list(values)
-    for value in values:
+    several = list(values) if isinstance(values, Iterable) else [values]
+    for value in several:
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value <= most:
             limits = f"{least} or more" if most == np.inf else f"from {least} to {most}"
             raise ValueError(f"{name} must be whole, {limits}, not {value!r}{why}")
-    if not values: raise ValueError(f"{name} is empty: give at least one")
-    return list(dict.fromkeys(int(value) for value in values))
+    if not several: raise ValueError(f"{name} is empty: give at least one")
+    return list(dict.fromkeys(int(value) for value in several))
 
 
 def known_solvers(solvers: str | Iterable[str]) -> list[str]:
@@ -595,25 +616,39 @@ def run_alarm(
     """
     if isinstance(seed, np.random.Generator): seed = int(seed.integers(2**32))
     net, _ = known("alarm")
-    axes = {"n_interventions": whole_numbers("n_interventions", n_interventions, 0, len(net.index) - len(net.names),
-                                             ": Assumption 1 leaves out a state a node (S − n)"),
-            "rows": whole_numbers("rows", rows, 1), "repetition": range(*whole_numbers("repetitions", [repetitions], 1)),
-            "solver": known_solvers(solvers)}
+    axes = {
+        "n_interventions": whole_numbers(
+            "n_interventions",
+            n_interventions,
+            0,
+            len(net.index) - len(net.names),
+            ": Assumption 1 leaves out a state a node (S − n)",
+        ),
+        "rows": whole_numbers("rows", rows, 1),
+        "repetition": range(*whole_numbers("repetitions", [repetitions], 1)),
+        "solver": known_solvers(solvers),
+    }
     (seed,), (n_starts,) = whole_numbers("seed", [seed], 0), whole_numbers("n_starts", [n_starts], 1)
     settings = settings_of(["alarm"], experiment="run_alarm", seed=seed, lam=LAM, eps=EPS, n_starts=n_starts)
     work = partial(score_solvers, draw=partial(draw_problem, "alarm", seed=seed), n_starts=n_starts)
     return run_cells(work, grid(**axes), COLUMNS[4:], settings, out, n_jobs, progress, command)[COLUMNS]
 
 # %% ../../nbs/08-experiments/paper.ipynb #paper-table
-PAPER = pd.DataFrame({"mse": [5.32e-7, 3.65e-5, 5.26e-5, 3.78e-5, 5.19e-5, 4.22e-5], "mae": [1.02e-4, 2.32e-3, 2.99e-3, 2.61e-3, 3.29e-3, 3.48e-3],
-                      "mabre": [6.92e-3, 3.09e-2, 3.40e-2, 2.58e-2, 3.46e-2, 3.46e-2], "delta": [3.70e-4, 1.09e-2, 3.71e-2, 7.63e-3, 4.33e-2, 6.37e-2]},
-                     index=pd.Index([0, 5, 9, 17, 34, 68], name="n_interventions")) # Table 1 as printed; its column MAPE is the MAE of the text
+PAPER = pd.DataFrame(
+    {
+        "mse": [5.32e-7, 3.65e-5, 5.26e-5, 3.78e-5, 5.19e-5, 4.22e-5],
+        "mae": [1.02e-4, 2.32e-3, 2.99e-3, 2.61e-3, 3.29e-3, 3.48e-3],
+        "mabre": [6.92e-3, 3.09e-2, 3.40e-2, 2.58e-2, 3.46e-2, 3.46e-2],
+        "delta": [3.70e-4, 1.09e-2, 3.71e-2, 7.63e-3, 4.33e-2, 6.37e-2],
+    },
+    index=pd.Index([0, 5, 9, 17, 34, 68], name="n_interventions"),
+)  # Table 1 as printed; its column MAPE is the MAE of the text
 
 
 def run_table1(
     quick: bool = False,
     repetitions: int | None = None, # None: 5, and 2 if quick
-    **how: object, # seed, out, n_jobs, progress, command of `run_alarm`
+    **how: Any, # seed, out, n_jobs, progress, command of `run_alarm`
 ) -> pd.DataFrame:
     """The cells of Table 1: the paper's SLSQP, the certified optimum of the same problem, and the answer π̂ = 0.
 
@@ -622,14 +657,14 @@ def run_table1(
     quick : bool, default False
     repetitions : int | None, default None
         None: 5, and 2 if quick
-    **how : object
+    **how : Any
         seed, out, n_jobs, progress, command of `run_alarm`
 
     Returns
     -------
     pd.DataFrame
     """
-    small = {"n_interventions": (0, 5), "rows": (1_000, 10_000), "n_starts": 2} if quick else {}
+    small: dict[str, Any] = {"n_interventions": (0, 5), "rows": (1_000, 10_000), "n_starts": 2} if quick else {}
     return run_alarm(solvers=("slsqp", "dimm", "zero"), repetitions=repetitions or (2 if quick else 5), **small, **how)
 
 # %% ../../nbs/08-experiments/paper.ipynb #compare-table1
@@ -657,7 +692,8 @@ def one_more_draw(
 
 
 def compare_table1(results: pd.DataFrame) -> pd.DataFrame: # index metric, n_interventions, rows
-    """The paper's numbers beside ours: mean and spread over the draws, the ratio, and whether theirs could be one of them.
+    """The paper's numbers beside ours: mean and spread over the draws, the ratio, and whether theirs could be one of
+    them.
 
     Parameters
     ----------
@@ -673,14 +709,27 @@ def compare_table1(results: pd.DataFrame) -> pd.DataFrame: # index metric, n_int
         ours, zero = group[group.solver == "slsqp"], group[group.solver == "zero"]
         for metric in PAPER:
             draws, printed = ours[metric].to_numpy(), PAPER.loc[n, metric]
-            found.append({"metric": metric, "n_interventions": n, "rows": rows, "paper": printed, "mean": draws.mean(), "sd": draws.std(ddof=1),
-                          "certified": group[group.solver == "dimm"][metric].mean(), "zero": zero[metric].mean(),
-                          "ratio": printed / np.exp(np.log(draws).mean()), "compatible": one_more_draw(draws, printed)})
+            found.append(
+                {
+                    "metric": metric,
+                    "n_interventions": n,
+                    "rows": rows,
+                    "paper": printed,
+                    "mean": draws.mean(),
+                    "sd": draws.std(ddof=1),
+                    "certified": group[group.solver == "dimm"][metric].mean(),
+                    "zero": zero[metric].mean(),
+                    "ratio": printed / np.exp(np.log(draws).mean()),
+                    "compatible": one_more_draw(draws, printed),
+                }
+            )
     table = pd.DataFrame(found).set_index(["metric", "n_interventions", "rows"])
     return table.reindex(list(PAPER), level=0)
 
 
-def compatible_rows(comparison: pd.DataFrame) -> pd.DataFrame: # index rows; columns by metric: how many of the paper's numbers
+def compatible_rows(
+    comparison: pd.DataFrame,
+) -> pd.DataFrame:  # index rows; columns by metric: how many of the paper's numbers
     """For each N, how many of the paper's numbers could be a draw of ours.
 
     Parameters
@@ -692,14 +741,27 @@ def compatible_rows(comparison: pd.DataFrame) -> pd.DataFrame: # index rows; col
     pd.DataFrame
         index rows; columns by metric: how many of the paper's numbers
     """
-    return comparison.compatible.groupby(["rows", "metric"], sort=False).sum().unstack().assign(all=lambda table: table.sum(axis=1))
+    return (
+        comparison.compatible.groupby(["rows", "metric"], sort=False)
+        .sum()
+        .unstack()
+        .assign(all=lambda table: table.sum(axis=1))
+    )
 
 # %% ../../nbs/08-experiments/paper.ipynb #style
-STYLE = {"slsqp": ("DIMM, SLSQP", "#CC79A7", "s"), "dimm": ("DIMM, certified", "#0072B2", "o"), "em": ("EM, sees joint samples", "#E69F00", "^"),
-         "posterior": ("posterior", "#009E73", "D"), "exact": ("exact solver", "#8A8A8A", "x"), "zero": ("nothing happened, $\\hat\\pi=0$", "black", "")}
+STYLE = {
+    "slsqp": ("DIMM, SLSQP", "#CC79A7", "s"),
+    "dimm": ("DIMM, certified", "#0072B2", "o"),
+    "em": ("EM, sees joint samples", "#E69F00", "^"),
+    "posterior": ("posterior", "#009E73", "D"),
+    "exact": ("exact solver", "#8A8A8A", "x"),
+    "zero": ("nothing happened, $\\hat\\pi=0$", "black", ""),
+}
 
 
-def new_figure(width: float, height: float, n_rows: int = 1, n_columns: int = 1, **shared: object) -> tuple: # Figure, array of Axes
+def new_figure(
+    width: float, height: float, n_rows: int = 1, n_columns: int = 1, **shared: Any
+) -> tuple:  # Figure, array of Axes
     """An empty figure in the chapter's style, apart from pyplot.
 
     Parameters
@@ -708,7 +770,7 @@ def new_figure(width: float, height: float, n_rows: int = 1, n_columns: int = 1,
     height : float
     n_rows : int, default 1
     n_columns : int, default 1
-    **shared : object
+    **shared : Any
 
     Returns
     -------
@@ -732,7 +794,12 @@ def legend_below(figure: "Figure", ax: "Axes") -> None:
     figure : Figure
     ax : Axes
     """
-    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=max(1, int(figure.get_figwidth() / 2.6)), frameon=False)
+    figure.legend(
+        *ax.get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=max(1, int(figure.get_figwidth() / 2.6)),
+        frameon=False,
+    )
 
 # %% ../../nbs/08-experiments/paper.ipynb #draw-table1
 def draw_table1(results: pd.DataFrame) -> "Figure":
@@ -753,7 +820,7 @@ def draw_table1(results: pd.DataFrame) -> "Figure":
     for n, column in zip(numbers, axes.T):
         for metric, ax in zip(("mae", "mabre"), column):
             for solver in ("slsqp", "zero"):
-                label, colour, marker = STYLE[solver]
+                label, colour, _marker = STYLE[solver]
                 cell = results[(results.n_interventions == n) & (results.solver == solver)]
                 if solver == "zero": ax.axhline(cell[metric].mean(), color=colour, lw=1, ls=":", label=label)
                 else: ax.scatter(cell.rows, cell[metric], s=16, color=colour, alpha=.8, label=f"{label}, a draw each")
@@ -770,7 +837,7 @@ def draw_table1(results: pd.DataFrame) -> "Figure":
 def run_figure1(
     quick: bool = False,
     repetitions: int | None = None, # None: 20, and 2 if quick
-    **how: object, # seed, out, n_jobs, progress, command of `run_alarm`
+    **how: Any, # seed, out, n_jobs, progress, command of `run_alarm`
 ) -> pd.DataFrame:
     """The cells of Figure 1, with the exact solver and the posterior added.
 
@@ -779,18 +846,22 @@ def run_figure1(
     quick : bool, default False
     repetitions : int | None, default None
         None: 20, and 2 if quick
-    **how : object
+    **how : Any
         seed, out, n_jobs, progress, command of `run_alarm`
 
     Returns
     -------
     pd.DataFrame
     """
-    small = {"n_interventions": 5, "rows": 1_000} if quick else {}
-    return run_alarm(solvers=("exact", "dimm", "em", "posterior"), repetitions=repetitions or (2 if quick else 20), **small, **how)
+    small: dict[str, Any] = {"n_interventions": 5, "rows": 1_000} if quick else {}
+    return run_alarm(
+        solvers=("exact", "dimm", "em", "posterior"), repetitions=repetitions or (2 if quick else 20), **small, **how
+    )
 
 
-def compare_figure1(results: pd.DataFrame) -> pd.DataFrame: # index n_interventions, rows; a column a solver, and the best of them
+def compare_figure1(
+    results: pd.DataFrame,
+) -> pd.DataFrame:  # index n_interventions, rows; a column a solver, and the best of them
     """Mean MAE.
 
     Parameters
@@ -854,10 +925,18 @@ def draw_figure1(results: pd.DataFrame) -> "Figure":
     """
     numbers = sorted(results.n_interventions.unique())
     columns = min(3, len(numbers))
-    figure, axes = new_figure(3.1 * columns, 2.6 * -(-len(numbers) // columns) + .6, -(-len(numbers) // columns), columns, sharex=True, sharey=True)
+    figure, axes = new_figure(
+        3.1 * columns,
+        2.6 * -(-len(numbers) // columns) + 0.6,
+        -(-len(numbers) // columns),
+        columns,
+        sharex=True,
+        sharey=True,
+    )
     zero = 0.8 / len(known("alarm")[0].index)
     for n, ax in zip(numbers, axes.flat):
-        for solver in dict.fromkeys(results.solver): draw_band(ax, results[(results.n_interventions == n) & (results.solver == solver)], solver)
+        for solver in dict.fromkeys(results.solver):
+            draw_band(ax, results[(results.n_interventions == n) & (results.solver == solver)], solver)
         if n: ax.axhline(zero, color="black", lw=1, ls=":", label=STYLE["zero"][0])
         ax.set(xscale="log", yscale="log")
         ax.set_title(f"$N_{{ivn}}$ = {n}", loc="left", fontsize=10)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -74,7 +74,7 @@ def run_networks(
     quick: bool = False,
     seed: int = 0,
     repetitions: int | None = None, # None: 20, and 2 if quick
-    **how: object, # out, n_jobs, progress, command of `run_cells`
+    **how: Any, # out, n_jobs, progress, command of `run_cells`
 ) -> pd.DataFrame:
     """Every solver but SLSQP on eight networks.
 
@@ -84,7 +84,7 @@ def run_networks(
     seed : int, default 0
     repetitions : int | None, default None
         None: 20, and 2 if quick
-    **how : object
+    **how : Any
         out, n_jobs, progress, command of `run_cells`
 
     Returns
@@ -294,7 +294,7 @@ def run_misspecification(
     quick: bool = False,
     seed: int = 0,
     repetitions: int | None = None, # None: 20, and 1 if quick
-    **how: object, # out, n_jobs, progress, command of `run_cells`
+    **how: Any, # out, n_jobs, progress, command of `run_cells`
 ) -> pd.DataFrame:
     """Every solver but SLSQP, told the truth and told less.
 
@@ -304,7 +304,7 @@ def run_misspecification(
     seed : int, default 0
     repetitions : int | None, default None
         None: 20, and 1 if quick
-    **how : object
+    **how : Any
         out, n_jobs, progress, command of `run_cells`
 
     Returns

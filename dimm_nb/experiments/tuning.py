@@ -13,19 +13,21 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from ..solvers.dimm import find_dimm
-from ..solvers.em import em_step, joint_probabilities, mean_log_likelihood
-from .paper import EPS, LAM, N_STARTS, STYLE, Trial, draw_problem, grid, legend_below, new_figure, run_cells, score, settings_of, spread
-from ..network.axis import Marginals
+from .paper import (
+    EPS, LAM, N_STARTS, STYLE, Trial, draw_problem,
+    grid, legend_below, new_figure, run_cells, score, settings_of, spread)
 from ..mixture.mixture import Mixture, mae, sample_mixture
+from ..network.axis import Marginals
 from ..network.network import CausalNetwork
 from ..network.oracle import Catalogue, Oracle
 from ..posterior.posterior import fit_posterior
+from ..solvers.dimm import find_dimm
+from ..solvers.em import em_step, joint_probabilities, mean_log_likelihood
 
 # %% ../../nbs/08-experiments/tuning.ipynb #typing-imports
 if TYPE_CHECKING:
@@ -54,15 +56,23 @@ def em_as_written(
     probability = joint_probabilities(problem.net, problem.codes)
     shares = np.random.default_rng(problem.seed).dirichlet(np.ones(probability.shape[1]))
     reached = mean_log_likelihood(probability, shares)
-    for step in range(1, max_iter + 1):
+    step, gained = 0, np.inf
+    while step < max_iter and gained >= STANDSTILL:
+        step += 1
         shares = em_step(probability, shares)
         before, reached = reached, mean_log_likelihood(probability, shares)
-        if reached - before < STANDSTILL: break
+        gained = reached - before
     return Mixture(pd.Series(shares[:-1] / shares.sum(), problem.oracle.interventions)), step
 
 # %% ../../nbs/08-experiments/tuning.ipynb #time-methods
-TIMED = {"written": f"EM as written, one start × {EM_STARTS}", "em": "EM, as built here", "slsqp": f"DIMM, SLSQP, {N_STARTS} starts",
-           "dimm": "DIMM, certified", "posterior": "posterior", "exact": "exact solver"}
+TIMED = {
+    "written": f"EM as written, one start × {EM_STARTS}",
+    "em": "EM, as built here",
+    "slsqp": f"DIMM, SLSQP, {N_STARTS} starts",
+    "dimm": "DIMM, certified",
+    "posterior": "posterior",
+    "exact": "exact solver",
+}
 
 
 def time_methods(
@@ -92,7 +102,11 @@ def time_methods(
         start = time.process_time()
         if method == "written":
             mixture, iterations = em_as_written(problem)
-            values = {"seconds": time.process_time() - start, "iterations": iterations, "mae": mae(problem.truth, mixture)}
+            values = {
+                "seconds": time.process_time() - start,
+                "iterations": iterations,
+                "mae": mae(problem.truth, mixture),
+            }
         else: values = score(problem, method, n_starts)
         times = EM_STARTS if method == "written" else 1
         found.append(task | values | {"method": method, "times": times, "total": values["seconds"] * times})
@@ -103,7 +117,7 @@ def run_time(
     quick: bool = False,
     seed: int = 0,
     repetitions: int | None = None, # None: 5, and 1 if quick
-    **how: object, # out, n_jobs, progress, command of `run_cells`
+    **how: Any, # out, n_jobs, progress, command of `run_cells`
 ) -> pd.DataFrame:
     """Processor seconds of each method on mixtures of 17 interventions.
 
@@ -113,7 +127,7 @@ def run_time(
     seed : int, default 0
     repetitions : int | None, default None
         None: 5, and 1 if quick
-    **how : object
+    **how : Any
         out, n_jobs, progress, command of `run_cells`
 
     Returns
@@ -122,7 +136,16 @@ def run_time(
     """
     rows, n_starts, usual = ([1_000], 2, 1) if quick else ([1_000, 10_000, 100_000], N_STARTS, 5)
     cells = grid(n_interventions=[17], rows=rows, repetition=range(repetitions or usual), method=list(TIMED))
-    settings = settings_of(["alarm"], experiment="time", seed=seed, lam=LAM, eps=EPS, n_starts=n_starts, em_starts=EM_STARTS, standstill=STANDSTILL)
+    settings = settings_of(
+        ["alarm"],
+        experiment="time",
+        seed=seed,
+        lam=LAM,
+        eps=EPS,
+        n_starts=n_starts,
+        em_starts=EM_STARTS,
+        standstill=STANDSTILL,
+    )
     work = partial(time_methods, seed=seed, n_starts=n_starts)
     return run_cells(work, cells, ["seconds", "times", "total", "iterations", "mae"], settings, **how)
 
@@ -140,7 +163,11 @@ def compare_time(results: pd.DataFrame) -> pd.DataFrame: # index rows; a column 
         index rows; a column a method, and two ratios
     """
     table = results.pivot_table(index="rows", columns="method", values="total", aggfunc="median", sort=False)
-    ratios = {"written / slsqp": table.written / table.slsqp, "em / dimm": table.em / table.dimm, "em / slsqp": table.em / table.slsqp}
+    ratios = {
+        "written / slsqp": table.written / table.slsqp,
+        "em / dimm": table.em / table.dimm,
+        "em / slsqp": table.em / table.slsqp,
+    }
     return table.assign(**ratios)
 
 # %% ../../nbs/08-experiments/tuning.ipynb #draw-time
@@ -160,7 +187,15 @@ def draw_time(results: pd.DataFrame) -> "Figure":
         _, colour, marker = STYLE.get(method, ("", "#D55E00", "v"))
         total = results[results.method == method].groupby("rows").total.median()
         ax.plot(total.index, total, "--" if method == "written" else "-", color=colour, marker=marker, ms=5)
-        ax.annotate(label, (total.index[-1], total.iloc[-1]), (8, 0), textcoords="offset points", va="center", color=colour, fontsize=9)
+        ax.annotate(
+            label,
+            (total.index[-1], total.iloc[-1]),
+            (8, 0),
+            textcoords="offset points",
+            va="center",
+            color=colour,
+            fontsize=9,
+        )
     ax.set(xscale="log", yscale="log", xlabel="rows $N$", ylabel="processor seconds")
     ax.margins(x=.05)
     return figure
@@ -207,14 +242,17 @@ def score_lambdas(
         a row each
     """
     problem = draw_problem("alarm", task["n_interventions"], task["rows"], task["repetition"], seed)
-    return [task | {"lam": lam, "mae": mae(problem.truth, quietly(problem.oracle, problem.marginals, lam, task["eps"]))} for lam in lambdas]
+    return [
+        task | {"lam": lam, "mae": mae(problem.truth, quietly(problem.oracle, problem.marginals, lam, task["eps"]))}
+        for lam in lambdas
+    ]
 
 # %% ../../nbs/08-experiments/tuning.ipynb #run-lambda
 def run_lambda(
     quick: bool = False,
     seed: int = 0,
     repetitions: int | None = None, # None: 20, and 2 if quick
-    **how: object, # out, n_jobs, progress, command of `run_cells`
+    **how: Any, # out, n_jobs, progress, command of `run_cells`
 ) -> pd.DataFrame:
     """MAE at each λ and N with the paper's ε, and at λ = 0 and 0.1 with other ε.
 
@@ -224,21 +262,34 @@ def run_lambda(
     seed : int, default 0
     repetitions : int | None, default None
         None: 20, and 2 if quick
-    **how : object
+    **how : Any
         out, n_jobs, progress, command of `run_cells`
 
     Returns
     -------
     pd.DataFrame
     """
-    sizes = dict(n_interventions=[5], rows=[1_000, 10_000]) if quick else dict(n_interventions=[5, 17, 68], rows=[1_000, 10_000, 100_000, 1_000_000])
+    sizes = (
+        dict(n_interventions=[5], rows=[1_000, 10_000])
+        if quick
+        else dict(n_interventions=[5, 17, 68], rows=[1_000, 10_000, 100_000, 1_000_000])
+    )
     repetitions = repetitions or (2 if quick else 20)
-    cells = pd.concat([grid(**sizes, repetition=range(repetitions), eps=[EPS], lam=LAMBDAS),
-                       grid(**sizes, repetition=range(min(2, repetitions)), eps=EPSILONS, lam=[0.0, LAM])], ignore_index=True)
-    return run_cells(partial(score_lambdas, seed=seed), cells, ["mae"], settings_of(["alarm"], experiment="lambda", seed=seed), **how)
+    cells = pd.concat(
+        [
+            grid(**sizes, repetition=range(repetitions), eps=[EPS], lam=LAMBDAS),
+            grid(**sizes, repetition=range(min(2, repetitions)), eps=EPSILONS, lam=[0.0, LAM]),
+        ],
+        ignore_index=True,
+    )
+    return run_cells(
+        partial(score_lambdas, seed=seed), cells, ["mae"], settings_of(["alarm"], experiment="lambda", seed=seed), **how
+    )
 
 # %% ../../nbs/08-experiments/tuning.ipynb #compare-lambda
-def compare_lambda(results: pd.DataFrame) -> pd.DataFrame: # index n_interventions, rows; a column a λ, the best λ, MAE at 0.1 over the best
+def compare_lambda(
+    results: pd.DataFrame,
+) -> pd.DataFrame:  # index n_interventions, rows; a column a λ, the best λ, MAE at 0.1 over the best
     """Mean MAE by λ, and where 0.1 stands.
 
     Parameters
@@ -254,7 +305,9 @@ def compare_lambda(results: pd.DataFrame) -> pd.DataFrame: # index n_interventio
     return table.assign(best=table.idxmin(axis=1), excess=table[LAM] / table.min(axis=1))
 
 
-def compare_eps(results: pd.DataFrame) -> pd.DataFrame: # index lam; a column an ε: largest relative change of MAE against ε = 1e-5
+def compare_eps(
+    results: pd.DataFrame,
+) -> pd.DataFrame:  # index lam; a column an ε: largest relative change of MAE against ε = 1e-5
     """How much ε matters.
 
     Parameters
@@ -266,7 +319,9 @@ def compare_eps(results: pd.DataFrame) -> pd.DataFrame: # index lam; a column an
     pd.DataFrame
         index lam; a column an ε: largest relative change of MAE against ε = 1e-5
     """
-    table = results.pivot_table(index=["lam", "n_interventions", "rows", "repetition"], columns="eps", values="mae").dropna()
+    table = results.pivot_table(
+        index=["lam", "n_interventions", "rows", "repetition"], columns="eps", values="mae"
+    ).dropna()
     return table.drop(columns=EPS).div(table[EPS], axis=0).sub(1).abs().groupby("lam").max()
 
 # %% ../../nbs/08-experiments/tuning.ipynb #draw-lambda
@@ -290,7 +345,15 @@ def draw_lambda(results: pd.DataFrame) -> "Figure":
             place, (mean, low, high) = range(groups.ngroups), spread(groups)
             ax.fill_between(place, low, high, color=str(shade), alpha=.12, lw=0)
             ax.plot(place, mean, color=str(shade), marker="o", ms=3, label=f"N = {rows:,}")
-            ax.plot(mean.argmin(), mean.min(), "o", mfc="none", mec="#D55E00", ms=9, label="least mean" if rows == sizes[-1] else None)
+            ax.plot(
+                mean.argmin(),
+                mean.min(),
+                "o",
+                mfc="none",
+                mec="#D55E00",
+                ms=9,
+                label="least mean" if rows == sizes[-1] else None,
+            )
         ax.axvline(LAMBDAS.index(LAM), color="#0072B2", lw=1, ls="--", label="λ of the paper")
         ax.set(yscale="log", xlabel="λ", xticks=range(len(LAMBDAS)), xticklabels=[f"{lam:g}" for lam in LAMBDAS])
         ax.tick_params(axis="x", labelrotation=45)
@@ -362,7 +425,8 @@ def choose_lambda(
     seed: int | np.random.Generator = 0,
     interventions: Catalogue | None = None, # the oracle's catalogue
 ) -> LambdaChoice:
-    """The λ of OPT(ε) with the least expected MAE, by a parametric bootstrap from the posterior's fit; raises ValueError for bad input.
+    """The λ of OPT(ε) with the least expected MAE, by a parametric bootstrap from the posterior's fit; raises
+    ValueError for bad input.
 
     Parameters
     ----------
@@ -389,7 +453,10 @@ def choose_lambda(
     n = pd.Series(marginals.n, marginals.index.get_level_values(0).unique()).reindex(list(net.names)).to_numpy()
     samples = (simulated(net, pilot, n, rng, interventions) for _ in range(draws))
     errors = np.array([[mae(pilot, quietly(oracle, sample, lam)) for lam in candidates] for sample in samples])
-    table = pd.DataFrame({"mae": errors.mean(axis=0), "se": errors.std(axis=0, ddof=1) / np.sqrt(draws)}, index=pd.Index(candidates, name="lam"))
+    table = pd.DataFrame(
+        {"mae": errors.mean(axis=0), "se": errors.std(axis=0, ddof=1) / np.sqrt(draws)},
+        index=pd.Index(candidates, name="lam"),
+    )
     best = float(table.mae.idxmin())
     return LambdaChoice(best, table, pilot, quietly(oracle, marginals, best))
 
@@ -418,11 +485,23 @@ def score_choice(
         problem = draw_problem("alarm", **task, repetition=repetition, seed=seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            choice = choose_lambda(problem.oracle, problem.marginals, problem.net, seed=np.random.default_rng(problem.seed))
+            choice = choose_lambda(
+                problem.oracle, problem.marginals, problem.net, seed=np.random.default_rng(problem.seed)
+            )
         errors = {lam: mae(problem.truth, quietly(problem.oracle, problem.marginals, lam)) for lam in LAMBDAS}
-        best = min(errors, key=errors.get)
-        found.append(task | {"repetition": repetition, "chosen": choice.lam, "best": best, "mae_chosen": errors[choice.lam], "mae_paper": errors[LAM],
-                             "mae_best": errors[best], "mae_pilot": mae(problem.truth, choice.pilot)})
+        best = min(errors, key=lambda lam: errors[lam])
+        found.append(
+            task
+            | {
+                "repetition": repetition,
+                "chosen": choice.lam,
+                "best": best,
+                "mae_chosen": errors[choice.lam],
+                "mae_paper": errors[LAM],
+                "mae_best": errors[best],
+                "mae_pilot": mae(problem.truth, choice.pilot),
+            }
+        )
     return found
 
 # %% ../../nbs/08-experiments/tuning.ipynb #run-choice
@@ -430,7 +509,7 @@ def run_choice(
     quick: bool = False,
     seed: int = 0,
     repetitions: int | None = None, # None: 20, and 1 if quick
-    **how: object, # out, n_jobs, progress, command of `run_cells`
+    **how: Any, # out, n_jobs, progress, command of `run_cells`
 ) -> pd.DataFrame:
     """`choose_lambda` against hindsight.
 
@@ -440,17 +519,27 @@ def run_choice(
     seed : int, default 0
     repetitions : int | None, default None
         None: 20, and 1 if quick
-    **how : object
+    **how : Any
         out, n_jobs, progress, command of `run_cells`
 
     Returns
     -------
     pd.DataFrame
     """
-    sizes = dict(n_interventions=[5], rows=[1_000]) if quick else dict(n_interventions=[5, 17, 68], rows=[1_000, 10_000, 100_000])
+    sizes = (
+        dict(n_interventions=[5], rows=[1_000])
+        if quick
+        else dict(n_interventions=[5, 17, 68], rows=[1_000, 10_000, 100_000])
+    )
     cells = grid(**sizes, repetition=range(repetitions or (1 if quick else 20)))
     values = ["chosen", "best", "mae_chosen", "mae_paper", "mae_best", "mae_pilot"]
-    return run_cells(partial(score_choice, seed=seed), cells, values, settings_of(["alarm"], experiment="choice", seed=seed, lambdas=LAMBDAS), **how)
+    return run_cells(
+        partial(score_choice, seed=seed),
+        cells,
+        values,
+        settings_of(["alarm"], experiment="choice", seed=seed, lambdas=LAMBDAS),
+        **how,
+    )
 
 # %% ../../nbs/08-experiments/tuning.ipynb #compare-choice
 def compare_choice(results: pd.DataFrame) -> pd.DataFrame: # index n_interventions, rows
@@ -465,7 +554,9 @@ def compare_choice(results: pd.DataFrame) -> pd.DataFrame: # index n_interventio
     pd.DataFrame
         index n_interventions, rows
     """
-    ratios = results.assign(chosen_ratio=results.mae_chosen / results.mae_best, paper_ratio=results.mae_paper / results.mae_best)
+    ratios = results.assign(
+        chosen_ratio=results.mae_chosen / results.mae_best, paper_ratio=results.mae_paper / results.mae_best
+    )
     columns = ["mae_best", "mae_chosen", "mae_paper", "mae_pilot", "chosen_ratio", "paper_ratio"]
     return ratios.groupby(["n_interventions", "rows"])[columns].mean()
 
@@ -485,9 +576,22 @@ def draw_choice(results: pd.DataFrame) -> "Figure":
     figure, (ax,) = new_figure(5.2, 4.4)
     for n, colour, marker in zip(numbers, ("#0072B2", "#E69F00", "#009E73"), "o^D"):
         cell = results[results.n_interventions == n]
-        ax.scatter(cell.mae_paper / cell.mae_best, cell.mae_chosen / cell.mae_best, s=26, color=colour, marker=marker, alpha=.7, label=f"$N_{{ivn}}$ = {n}")
+        ax.scatter(
+            cell.mae_paper / cell.mae_best,
+            cell.mae_chosen / cell.mae_best,
+            s=26,
+            color=colour,
+            marker=marker,
+            alpha=0.7,
+            label=f"$N_{{ivn}}$ = {n}",
+        )
     top = 1.1 * max(ax.get_xlim()[1], ax.get_ylim()[1])
     ax.plot([1, top], [1, top], color="0.6", lw=1, zorder=0)
-    ax.set(xlim=(.95, top), ylim=(.95, top), xlabel="MAE at λ = 0.1 over MAE in hindsight", ylabel="MAE at the chosen λ over MAE in hindsight")
+    ax.set(
+        xlim=(0.95, top),
+        ylim=(0.95, top),
+        xlabel="MAE at λ = 0.1 over MAE in hindsight",
+        ylabel="MAE at the chosen λ over MAE in hindsight",
+    )
     ax.legend(frameon=False, loc="upper left", title="below the line, choosing was better")
     return figure

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['PAPER_LAM', 'PAPER_EPS', 'PAPER_STARTS', 'START_COLUMNS', 'Solver', 'PROMISE', 'LEAST', 'FLAT', 'NO_MINIMUM',
-           'program_of', 'dimm_objective', 'objective_gap', 'constrained_nodes', 'violation', 'random_start',
-           'objective_and_gradient', 'constraints_and_jacobian', 'Descent', 'descend', 'no_starts', 'DimmResult',
-           'verdict', 'by_slsqp', 'by_cones', 'check_options', 'find_dimm', 'solve_dimm']
+           'is_number', 'is_whole', 'program_of', 'dimm_objective', 'objective_gap', 'constrained_nodes', 'violation',
+           'random_start', 'objective_and_gradient', 'constraints_and_jacobian', 'Descent', 'descend', 'no_starts',
+           'DimmResult', 'verdict', 'by_slsqp', 'by_cones', 'check_options', 'find_dimm', 'solve_dimm']
 
 # %% ../../nbs/04-solvers/dimm.ipynb #imports
 import html
@@ -20,18 +20,45 @@ import pandas as pd
 from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
-from ..network.axis import Marginals
 from ..mixture.mixture import Answer, Mixture, label_text, largest_shares, share_series, shares_of
-from ..network.axis import NotConvergedWarning, NotUniqueWarning
+from ..network.axis import Marginals, NotConvergedWarning, NotUniqueWarning
 from ..network.calls import checked_choice, once_positional, tell
 from ..network.network import CausalNetwork
 from ..network.oracle import Oracle, as_oracle
-from .conic import Program, node_norms, objective
+from .conic import TINY, Program, node_norms, objective
 from .optimum import certify, feasible, round_down
 from .shift import observed_shift
 
 # %% ../../nbs/04-solvers/dimm.ipynb #program-of
 PAPER_LAM, PAPER_EPS, PAPER_STARTS = 0.1, 1e-5, 60 # section 5.1, appendix C.2 and footnote 9
+
+
+def is_number(given: object) -> bool:
+    """A real number, of Python or NumPy.
+
+    Parameters
+    ----------
+    given : object
+
+    Returns
+    -------
+    bool
+    """
+    return isinstance(given, Real)
+
+
+def is_whole(given: object) -> bool:
+    """A whole number, of Python or NumPy.
+
+    Parameters
+    ----------
+    given : object
+
+    Returns
+    -------
+    bool
+    """
+    return isinstance(given, Integral)
 
 
 def program_of(
@@ -54,20 +81,24 @@ def program_of(
     Program
         of notebook conic
     """
-    if not isinstance(lam, Real) or not 0 <= lam < np.inf:
+    if not is_number(lam) or not 0 <= lam < np.inf:
         raise ValueError(f"lam is the weight λ of ‖x‖₂, a number from 0 up, not {lam!r}: the paper takes {PAPER_LAM}")
-    return Program(oracle.effects, observed_shift(oracle, marginals), np.array([s.start for s in oracle.slices]), float(lam))
+    return Program(
+        oracle.effects, observed_shift(oracle, marginals), np.array([s.start for s in oracle.slices]), float(lam)
+    )
 
 
 @once_positional("lam")
 def dimm_objective(
     oracle: Oracle | CausalNetwork, # a network stands for the oracle of its default catalogue
     marginals: Marginals, # what was observed
-    weights: Mixture | Answer | pd.Series | Mapping, # an answer, or shares by intervention, in any order; those not named have none
+    # an answer, or shares by intervention, in any order; those not named have none
+    weights: Mixture | Answer | pd.Series | Mapping,
     *,
     lam: float = PAPER_LAM, # λ ≥ 0
 ) -> float: # max_j ‖A_j x_j − b̃_j‖₂ + λ‖x‖₂
-    """What OPT(ε) minimises (Definition 5); raises ValueError for λ < 0, for shares that are none, for labels that the oracle does not know.
+    """What OPT(ε) minimises (Definition 5); raises ValueError for λ < 0, for shares that are none, for labels that the
+    oracle does not know.
 
     Parameters
     ----------
@@ -86,10 +117,18 @@ def dimm_objective(
         max_j ‖A_j x_j − b̃_j‖₂ + λ‖x‖₂
     """
     oracle = as_oracle(oracle)
-    shares = shares_of(weights).weights if isinstance(weights, Mixture) or hasattr(weights, "mixture") else share_series(weights)
+    shares = (
+        shares_of(weights).weights
+        if isinstance(weights, Mixture) or hasattr(weights, "mixture")
+        else share_series(weights)
+    )
     for label in shares.index.difference(oracle.interventions, sort=False)[:1]:
-        raise ValueError(f"the oracle knows no intervention {label_text(label)}: build it with that one in its catalogue")
-    return objective(program_of(oracle, marginals, lam), shares.reindex(oracle.interventions, fill_value=0.0).to_numpy())
+        raise ValueError(
+            f"the oracle knows no intervention {label_text(label)}: build it with that one in its catalogue"
+        )
+    return objective(
+        program_of(oracle, marginals, lam), shares.reindex(oracle.interventions, fill_value=0.0).to_numpy()
+    )
 
 # %% ../../nbs/04-solvers/dimm.ipynb #objective-gap
 @once_positional("lam")
@@ -127,7 +166,8 @@ def objective_gap(
 def constrained_nodes(
     oracle: Oracle,
 ) -> tuple[slice, ...]: # each node's shares; none for a catalogue of another kind
-    """Where the min-constraint of Definition 5 applies: it speaks of a node's own states, as only the default catalogue has them.
+    """Where the min-constraint of Definition 5 applies: it speaks of a node's own states, as only the default
+    catalogue has them.
 
     Parameters
     ----------
@@ -187,7 +227,7 @@ def random_start(
     """
     x = rng.random(n)
     for s in nodes: x[rng.integers(s.start, s.stop)] = 0
-    return x * rng.random() / max(x.sum(), 1e-300)
+    return x * rng.random() / max(x.sum(), TINY)
 
 # %% ../../nbs/04-solvers/dimm.ipynb #gradients
 def objective_and_gradient(
@@ -210,7 +250,7 @@ def objective_and_gradient(
     r, length = program.A @ x - program.b, np.linalg.norm(x)
     norms = node_norms(program, r)
     worst = program.node == norms.argmax()
-    gradient = r[worst] @ program.A[worst] / max(norms.max(), 1e-300) + program.lam * x / max(length, 1e-300)
+    gradient = r[worst] @ program.A[worst] / max(norms.max(), TINY) + program.lam * x / max(float(length), TINY)
     return float(norms.max() + program.lam * length), gradient
 
 
@@ -302,11 +342,24 @@ def descend(
         trace.append(value)
         return gradient
 
-    room = {"type": "ineq", "fun": lambda x: constraints_and_jacobian(x, nodes, eps)[0], "jac": lambda x: constraints_and_jacobian(x, nodes, eps)[1]}
-    found = minimize(lambda x: objective(program, x), start, jac=slope, method="SLSQP", bounds=[(0, 1)] * len(start), constraints=room,
-                     options={"maxiter": max_iter, "ftol": tol})
+    room = {
+        "type": "ineq",
+        "fun": lambda x: constraints_and_jacobian(x, nodes, eps)[0],
+        "jac": lambda x: constraints_and_jacobian(x, nodes, eps)[1],
+    }
+    found = minimize(
+        lambda x: objective(program, x),
+        start,
+        jac=slope,
+        method="SLSQP",
+        bounds=[(0, 1)] * len(start),
+        constraints=room,
+        options={"maxiter": max_iter, "ftol": tol},
+    )
     x = round_down(feasible(np.nan_to_num(found.x), np.ones(len(start))), nodes, eps)
-    return Descent(x, np.array(trace[: found.nit] + [found.fun]), violation(found.x, nodes, eps), int(found.status), found.message)
+    return Descent(
+        x, np.array(trace[: found.nit] + [found.fun]), violation(found.x, nodes, eps), int(found.status), found.message
+    )
 
 # %% ../../nbs/04-solvers/dimm.ipynb #result
 START_COLUMNS = ("first", "objective", "iterations", "violation", "status", "message")
@@ -365,7 +418,8 @@ class DimmResult:
     iterations: int # conic: cone programs solved; slsqp: iterations of all starts
     notes: tuple[str, ...] = () # what to be careful about; empty for a proven optimum that is the only one
     bounds: np.ndarray = field(default_factory=lambda: np.zeros(0)) # conic: the bound as branching went on
-    starts: pd.DataFrame = field(default_factory=no_starts) # slsqp, per start: first and last objective, iterations, violation, status, message
+    # slsqp, per start: first and last objective, iterations, violation, status, message
+    starts: pd.DataFrame = field(default_factory=no_starts)
     traces: tuple[np.ndarray, ...] = () # slsqp, per start: objective at the start and after every iteration
 
     @property
@@ -410,9 +464,12 @@ class DimmResult:
         return largest_shares(self.to_frame(), n)
 
     def _headline(self) -> str:
-        return (f"OPT(ε={self.eps:g}), λ={self.lam:g}, {self.solver}: {self.status}. Objective {self.objective:.6g}, "
-                f"lower bound {self.lower_bound:.6g}; {int((self.mixture.weights > 0).sum())} of {len(self.mixture.weights)} interventions, "
-                f"untouched share {self.mixture.base_weight:.4f}")
+        return (
+            f"OPT(ε={self.eps:g}), λ={self.lam:g}, {self.solver}: {self.status}. Objective {self.objective:.6g}, "
+            f"lower bound {self.lower_bound:.6g}; {int((self.mixture.weights > 0).sum())} of "
+            f"{len(self.mixture.weights)} interventions, "
+            f"untouched share {self.mixture.base_weight:.4f}"
+        )
 
     def summary(self) -> str:
         """Status, certificate and the largest shares, as text.
@@ -463,7 +520,9 @@ def verdict(
     """
     optimal = value - bound <= PROMISE * max(value, LEAST)
     notes = (() if optimal else (unproven,)) + ((FLAT,) if lam == 0 else ()) + (() if constrained else (NO_MINIMUM,))
-    proven = (f"No feasible shares have an objective lower by more than {max(value - bound, 0):.1e}.",) if optimal else ()
+    proven = (
+        (f"No feasible shares have an objective lower by more than {max(value - bound, 0):.1e}.",) if optimal else ()
+    )
     return ("optimal" if optimal else "feasible"), " ".join(proven + notes), notes
 
 # %% ../../nbs/04-solvers/dimm.ipynb #by-slsqp
@@ -491,16 +550,35 @@ def by_slsqp(
     DimmResult
     """
     nodes = constrained_nodes(oracle)
-    with threadpool_limits(limits=1, user_api="blas"):  # sums in the same order, however many cores: another last digit leads to another end
+    with threadpool_limits(
+        limits=1, user_api="blas"
+    ):  # sums in the same order, however many cores: another last digit leads to another end
         runs = [descend(program, nodes, eps, random_start(program.A.shape[1], nodes, rng)) for _ in range(n_starts)]
-    starts = pd.DataFrame([(run.trace[0], objective(program, run.x), len(run.trace) - 1, run.violation, run.status, run.message) for run in runs],
-                          columns=START_COLUMNS).rename_axis("start")
+    starts = pd.DataFrame(
+        [
+            (run.trace[0], objective(program, run.x), len(run.trace) - 1, run.violation, run.status, run.message)
+            for run in runs
+        ],
+        columns=START_COLUMNS,
+    ).rename_axis("start")
     best = int(starts.objective.argmin())
     unproven = (f"The best of {n_starts} starts, of which SciPy calls {(starts.status == 0).sum()} converged. "
                 "Nothing proves it optimal; solver='conic' proves its answer.")
     status, message, notes = verdict(starts.objective[best], 0.0, unproven, program.lam, bool(nodes))
-    return DimmResult(Mixture(pd.Series(runs[best].x, oracle.interventions)), float(starts.objective[best]), 0.0, status, message, "slsqp",
-                      program.lam, float(eps), int(starts.iterations.sum()), notes, starts=starts, traces=tuple(run.trace for run in runs))
+    return DimmResult(
+        Mixture(pd.Series(runs[best].x, oracle.interventions)),
+        float(starts.objective[best]),
+        0.0,
+        status,
+        message,
+        "slsqp",
+        program.lam,
+        float(eps),
+        int(starts.iterations.sum()),
+        notes,
+        starts=starts,
+        traces=tuple(run.trace for run in runs),
+    )
 
 # %% ../../nbs/04-solvers/dimm.ipynb #by-cones
 def by_cones(
@@ -524,10 +602,24 @@ def by_cones(
     """
     nodes = constrained_nodes(oracle)
     found = certify(program, nodes, eps)
-    unproven = f"After {found.solves} cone programs, the optimum may still be lower by up to {found.objective - found.bound:.1e}."
+    unproven = (
+        f"After {found.solves} cone programs, the optimum may still be lower by up to "
+        f"{found.objective - found.bound:.1e}."
+    )
     status, message, notes = verdict(found.objective, found.bound, unproven, program.lam, bool(nodes))
-    return DimmResult(Mixture(pd.Series(found.x, oracle.interventions)), found.objective, found.bound, status, message, "conic",
-                      program.lam, float(eps), found.solves, notes, bounds=np.array(found.bounds))
+    return DimmResult(
+        Mixture(pd.Series(found.x, oracle.interventions)),
+        found.objective,
+        found.bound,
+        status,
+        message,
+        "conic",
+        program.lam,
+        float(eps),
+        found.solves,
+        notes,
+        bounds=np.array(found.bounds),
+    )
 
 # %% ../../nbs/04-solvers/dimm.ipynb #check-options
 def check_options(
@@ -545,11 +637,16 @@ def check_options(
     solver : str
     n_starts : int
     """
-    if not isinstance(eps, Real) or not 0 < eps < np.inf:
-        raise ValueError(f"eps is the ε that a node's least share may have, a number above 0, not {eps!r}: the paper takes 1e-5")
+    if not is_number(eps) or not 0 < eps < np.inf:
+        raise ValueError(
+            f"eps is the ε that a node's least share may have, a number above 0, not {eps!r}: the paper takes 1e-5"
+        )
     checked_choice("solver", solver, Solver)
-    if not isinstance(n_starts, Integral) or n_starts < 1:
-        raise ValueError(f"n_starts is a number of SLSQP starts, whole and at least 1, not {n_starts!r}: the paper takes {PAPER_STARTS}")
+    if not is_whole(n_starts) or n_starts < 1:
+        raise ValueError(
+            f"n_starts is a number of SLSQP starts, whole and at least 1, not {n_starts!r}: the paper takes "
+            f"{PAPER_STARTS}"
+        )
     if not len(oracle.interventions):
         raise ValueError("the oracle has no interventions, so there is nothing to recover: build it with some")
 
@@ -588,7 +685,11 @@ def find_dimm(
     """
     check_options(oracle, eps, solver, n_starts)
     program = program_of(oracle, marginals, lam)
-    return by_cones(oracle, program, eps) if solver == "conic" else by_slsqp(oracle, program, eps, n_starts, np.random.default_rng(seed))
+    return (
+        by_cones(oracle, program, eps)
+        if solver == "conic"
+        else by_slsqp(oracle, program, eps, n_starts, np.random.default_rng(seed))
+    )
 
 
 @once_positional("lam", "eps", "solver", "n_starts", "seed")
@@ -602,7 +703,8 @@ def solve_dimm(
     n_starts: int = PAPER_STARTS, # slsqp only
     seed: int | np.random.Generator = 0, # slsqp only
 ) -> DimmResult: # status "optimal" or "feasible"
-    """OPT(ε) of Definition 5; raises ValueError for bad options or other marginals; warns NotUniqueWarning, NotConvergedWarning.
+    """OPT(ε) of Definition 5; raises ValueError for bad options or other marginals; warns NotUniqueWarning,
+    NotConvergedWarning.
 
     Parameters
     ----------

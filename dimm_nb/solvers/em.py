@@ -47,10 +47,13 @@ def components(
     """
     dos, axis = read_catalogue(net, interventions)
     if not dos: raise ValueError("the catalogue of interventions is empty: leave it out to have every do(X_i = α)")
-    seen = {}
+    seen: dict[frozenset, str] = {}
     for do, name in zip(dos, axis):
         twin = seen.setdefault(frozenset(do.items()), name)
-        if twin != name: raise ValueError(f"interventions {twin!r} and {name!r} do the same, so no data can tell them apart: keep one")
+        if twin != name:
+            raise ValueError(
+                f"interventions {twin!r} and {name!r} do the same, so no data can tell them apart: keep one"
+            )
     return dos, axis
 
 def joint_probabilities(
@@ -185,7 +188,8 @@ def distinct_rows(
     tuple[np.ndarray, np.ndarray]
         (U,) position of each distinct row's first occurrence, (m,) which of them a row is
     """
-    keys, room = [], 0
+    keys: list[np.ndarray] = []
+    room = 0
     for j, k in enumerate(sizes):
         if room < k: keys, room = [*keys, np.zeros(len(codes), np.uint64)], 2**64
         keys[-1] = keys[-1] * np.uint64(k) + codes[:, j].astype(np.uint64)
@@ -226,8 +230,8 @@ def relative_log_probabilities(
     for c, do in enumerate(dos): groups.setdefault(tuple(sorted(do)), []).append(c)
     column = np.full((len(codes), len(groups) + 1), -1, dtype=np.int32)
     value = np.empty(column.shape)
-    for g, (nodes, members) in enumerate(groups.items()):
-        nodes = list(nodes)
+    for g, (where, members) in enumerate(groups.items()):
+        nodes = list(where)
         here = codes[:, nodes]
         for c in members: column[(here == [dos[c][i] for i in nodes]).all(axis=1), g] = c
         explains = (column[:, g] >= 0) & (impossible[:, nodes].sum(axis=1) == misfits)
@@ -250,7 +254,9 @@ class Likelihood:
     frequency : np.ndarray
         (U,) share of the samples that are this row
     """
-    ratio: sp.csr_array | np.ndarray # (U, C + 1) P_c(x) / scale(x); the last column is P itself, and each row's largest entry 1, unless set up by another chapter
+    # (U, C + 1) P_c(x) / scale(x); the last column is P itself, and each row's largest entry 1, unless set up by
+    # another chapter
+    ratio: sp.csr_array | np.ndarray
     log_scale: np.ndarray # (U,)
     frequency: np.ndarray # (U,) share of the samples that are this row
 
@@ -293,7 +299,8 @@ def gains(
     like: Likelihood,
     shares: np.ndarray, # (C + 1,)
 ) -> np.ndarray: # (C + 1,) mean over the samples of P_c(x) / P_mix(x)
-    """What each component's share is multiplied by in an EM step; the largest, less 1, bounds the log-likelihood's gap a row.
+    """What each component's share is multiplied by in an EM step; the largest, less 1, bounds the log-likelihood's gap
+    a row.
 
     Parameters
     ----------
@@ -334,11 +341,11 @@ def curvature(
     """
     width = like.ratio.shape[1]
     out, root = np.zeros((width, width)), np.sqrt(like.frequency) / mix
-    dense = isinstance(like.ratio, np.ndarray)
-    sparse = not dense and SPARSE_COST * (like.ratio.nnz / len(mix)) ** 2 < width**2
+    sparse = not isinstance(like.ratio, np.ndarray) and SPARSE_COST * (like.ratio.nnz / len(mix)) ** 2 < width**2
     for a in range(0, len(mix), block):
         rows, weight = like.ratio[a:a + block], root[a:a + block, None]
-        scaled = rows.multiply(weight).tocsr() if sparse else (rows if dense else rows.toarray()) * weight
+        if isinstance(rows, np.ndarray): scaled = rows * weight
+        else: scaled = rows.multiply(weight).tocsr() if sparse else rows.toarray() * weight
         product = scaled.T @ scaled
         out += product.toarray() if sparse else product
     return out
@@ -582,8 +589,11 @@ class EMResult:
         return largest_shares(self.to_frame(), n)
 
     def _headline(self) -> str:
-        return (f"Maximum likelihood, {self.status}: {self.log_likelihood:.6g} nats over {self.rows['all'] - self.rows['excluded']:,} rows, "
-                f"gap ≤ {self.gap:.1e} a row, {self.iterations} iterations, untouched share {self.mixture.base_weight:.4f}")
+        return (
+            f"Maximum likelihood, {self.status}: {self.log_likelihood:.6g} nats over "
+            f"{self.rows['all'] - self.rows['excluded']:,} rows, "
+            f"gap ≤ {self.gap:.1e} a row, {self.iterations} iterations, untouched share {self.mixture.base_weight:.4f}"
+        )
 
     def summary(self) -> str:
         """Certificate, notes and the largest shares, as text.
@@ -619,8 +629,11 @@ def checked_samples(
         (m, n) int
     """
     if not isinstance(net, CausalNetwork):
-        raise ValueError(f"rows can only be weighed with the network's tables, so a CausalNetwork is needed here, not {type(net).__name__}: "
-                         "give the network that the oracle was made from")
+        raise ValueError(
+            "rows can only be weighed with the network's tables, so a CausalNetwork is needed here, not "
+            f"{type(net).__name__}: "
+            "give the network that the oracle was made from"
+        )
     if not len(samples): raise ValueError("there are no samples: give at least one row")
     if isinstance(samples, pd.DataFrame): return net.codes(samples)
     samples = np.asarray(samples)
@@ -687,10 +700,15 @@ def excluded_note(
     """
     bad = [net.names[j] for j in np.flatnonzero(np.isneginf(log_conditionals(net, codes[:1])[0]))]
     several = len(bad) > 1
-    why = (f"the first is row {positions[0]}, where {' and '.join(bad)} {'have states' if several else 'has a state'} of probability 0 "
-           f"given the parents, and no intervention in the catalogue forces {'them all' if several else 'it'}")
+    why = (
+        f"the first is row {positions[0]}, where {' and '.join(bad)} {'have states' if several else 'has a state'} "
+        "of probability 0 "
+        f"given the parents, and no intervention in the catalogue forces {'them all' if several else 'it'}"
+    )
     if len(positions) == total:
-        raise ValueError(f"all {total} rows are impossible under every component: {why}. Check the network and the codes")
+        raise ValueError(
+            f"all {total} rows are impossible under every component: {why}. Check the network and the codes"
+        )
     return f"{len(positions)} of {total} rows are impossible under every component and were left out: {why}"
 
 
@@ -710,7 +728,10 @@ def unconverged_note(best: Climb, tol: float, solver: Solver) -> tuple[str, ...]
     """
     if best.status == "optimal": return ()
     remedy = "solver='sqp' is much faster" if solver == "em" else "raise max_iter"
-    return (f"not converged: after {len(best.trace) - 1} iterations the gap may be {best.gap:.1e} nats a row, more than tol={tol:g}; {remedy}",)
+    return (
+        (f"not converged: after {len(best.trace) - 1} iterations the gap may be {best.gap:.1e} nats a row, more "
+        f"than tol={tol:g}; {remedy}"),
+    )
 
 
 def open_note(undetermined: pd.Index) -> tuple[str, ...]: # none where all are determined
@@ -726,8 +747,11 @@ def open_note(undetermined: pd.Index) -> tuple[str, ...]: # none where all are d
         none where all are determined
     """
     if not len(undetermined): return ()
-    said = (f"the samples do not determine the shares of {len(undetermined)} interventions, such as {label_text(undetermined[0])}: "
-            "other shares have the same likelihood. More rows or a shorter catalogue may settle them")
+    said = (
+        f"the samples do not determine the shares of {len(undetermined)} interventions, such as "
+        f"{label_text(undetermined[0])}: "
+        "other shares have the same likelihood. More rows or a shorter catalogue may settle them"
+    )
     return (said,)
 
 # %% ../../nbs/04-solvers/em.ipynb #tally
@@ -735,7 +759,8 @@ def tally(
     net: CausalNetwork,
     codes: np.ndarray, # (m, n) checked
     dos: Sequence[Mapping[int, int]], # C interventions as positions
-) -> tuple[Likelihood, pd.Series, np.ndarray, tuple[str, ...]]: # the likelihood, how many rows of what kind, those excluded, notes
+    # the likelihood, how many rows of what kind, those excluded, notes
+) -> tuple[Likelihood, pd.Series, np.ndarray, tuple[str, ...]]:
     """Count the distinct rows and set up their likelihood; raises ValueError if no component allows any of them.
 
     Parameters
@@ -757,7 +782,12 @@ def tally(
     excluded = np.flatnonzero(~allowed[group])
     notes = (excluded_note(net, codes[excluded], excluded, len(codes)),) if len(excluded) else ()
     under_p = np.isneginf(log_conditionals(net, codes[first])).any(axis=1)
-    rows = {"all": len(codes), "distinct": len(first), "impossible under P": int(count[under_p].sum()), "excluded": len(excluded)}
+    rows = {
+        "all": len(codes),
+        "distinct": len(first),
+        "impossible under P": int(count[under_p].sum()),
+        "excluded": len(excluded),
+    }
     return like, pd.Series(rows, name="rows"), excluded, notes
 
 # %% ../../nbs/04-solvers/em.ipynb #fit-em
@@ -795,19 +825,30 @@ def find_em(
     dos, axis = components(net, interventions)
     like, rows, excluded, notes = tally(net, codes, dos)
     random = np.random.default_rng(seed).dirichlet(np.ones(len(dos) + 1), n_starts - 1)
-    climbs = [climb(like, start, solver, tol, max_iter) for start in (np.full(len(dos) + 1, 1 / (len(dos) + 1)), *random)]
+    climbs = [
+        climb(like, start, solver, tol, max_iter) for start in (np.full(len(dos) + 1, 1 / (len(dos) + 1)), *random)
+    ]
     best = max(climbs, key=lambda c: c.trace[-1])
     directions = root_directions(net, dos)
     open_ = undetermined(like, best, directions)
     open_axis = axis[open_[open_ < len(dos)]]
     return EMResult(
         mixture=Mixture(pd.Series(restore_assumption_1(best.shares[:-1], directions), axis, name="share")),
-        weights=pd.Series(best.shares[:-1], axis, name="share"), log_likelihood=float(best.trace[-1] * (rows["all"] - rows["excluded"])),
-        gap=best.gap, iterations=len(best.trace) - 1, trace=best.trace, status=best.status, rows=rows, excluded=excluded,
+        weights=pd.Series(best.shares[:-1], axis, name="share"),
+        log_likelihood=float(best.trace[-1] * (rows["all"] - rows["excluded"])),
+        gap=best.gap,
+        iterations=len(best.trace) - 1,
+        trace=best.trace,
+        status=best.status,
+        rows=rows,
+        excluded=excluded,
         undetermined=open_axis,
-        starts=pd.DataFrame([(c.trace[-1], c.gap, len(c.trace) - 1, c.status) for c in climbs],
-                            columns=["mean_log_likelihood", "gap", "iterations", "status"]),
-        notes=(*notes, *unconverged_note(best, tol, solver), *open_note(open_axis)))
+        starts=pd.DataFrame(
+            [(c.trace[-1], c.gap, len(c.trace) - 1, c.status) for c in climbs],
+            columns=["mean_log_likelihood", "gap", "iterations", "status"],
+        ),
+        notes=(*notes, *unconverged_note(best, tol, solver), *open_note(open_axis)),
+    )
 
 
 @once_positional("solver", "n_starts", "seed", "interventions", "tol", "max_iter")
@@ -822,7 +863,8 @@ def fit_em(
     max_iter: int | None = None, # a start; None: 200 for sqp, 50,000 for em
     seed: int | np.random.Generator = 0, # for the random starts
 ) -> EMResult:
-    """The shares Π of highest likelihood given joint samples (appendix D); raises ValueError; warns Misfit-, NotConverged- or NotUniqueWarning.
+    """The shares Π of highest likelihood given joint samples (appendix D); raises ValueError; warns Misfit-,
+    NotConverged- or NotUniqueWarning.
 
     Parameters
     ----------
@@ -848,6 +890,10 @@ def fit_em(
     EMResult
     """
     result = find_em(net, codes, solver, n_starts, seed, interventions, tol, max_iter)
-    kinds = [MisfitWarning] * bool(len(result.excluded)) + [NotConvergedWarning] * (not result.converged) + [NotUniqueWarning] * bool(len(result.undetermined))
+    kinds = (
+        [MisfitWarning] * bool(len(result.excluded))
+        + [NotConvergedWarning] * (not result.converged)
+        + [NotUniqueWarning] * bool(len(result.undetermined))
+    )
     for note, kind in zip(result.notes, kinds): tell(note, kind)
     return result

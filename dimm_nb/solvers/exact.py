@@ -13,9 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..network.axis import Marginals
 from ..mixture.mixture import Mixture, largest_shares
-from ..network.axis import NotUniqueWarning
+from ..network.axis import Marginals, NotUniqueWarning
 from ..network.calls import once_positional, tell
 from ..network.network import CausalNetwork
 from ..network.oracle import Oracle, as_oracle
@@ -69,10 +68,16 @@ def _inconsistency(
     left = abs(shift - oracle.effects @ x)
     if x.min() < -tol:
         (node, state), amount = oracle.index[x.argmin()], -x.min()
-        what = f"state {state!r} never occurs by itself (p ≤ {tol:g}), and the earlier nodes' interventions make {amount:.3g} more of it than observed"
+        what = (
+            f"state {state!r} never occurs by itself (p ≤ {tol:g}), and the earlier nodes' interventions make "
+            f"{amount:.3g} more of it than observed"
+        )
     elif left.max() > tol:
         (node, state), amount = oracle.index[left.argmax()], left.max()
-        what = f"{amount:.3g} of state {state!r} stays unexplained: check that the node's marginals and the oracle's rows each sum to 1"
+        what = (
+            f"{amount:.3g} of state {state!r} stays unexplained: check that the node's marginals and the oracle's "
+            "rows each sum to 1"
+        )
     elif x.sum() > 1 + tol:
         sums = np.cumsum([x[oracle.slices[j]].sum() for j in oracle.order])
         node, amount = oracle.names[oracle.order[np.argmax(sums > 1 + tol)]], x.sum() - 1
@@ -101,8 +106,11 @@ def _verdict(
     named = ", ".join(open_nodes[:3]) + (f" and {len(open_nodes) - 3} more nodes" if len(open_nodes) > 3 else "")
     surely = untouched > tol
     return "not unique" if surely else "undecided", (
-        f"A state that never occurs is unused at {named}: Assumption 1 holds there for larger totals too, and other mixtures "
-        f"{'have' if surely else 'may have'} the same marginals. This is the one with the least total at each node in turn.")
+        f"A state that never occurs is unused at {named}: Assumption 1 holds there for larger totals too, and "
+        "other mixtures "
+        f"{'have' if surely else 'may have'} the same marginals. This is the one with the least total at each node "
+        "in turn."
+    )
 
 # %% ../../nbs/04-solvers/exact.ipynb #exact-solution
 @dataclass(frozen=True, eq=False)
@@ -179,7 +187,10 @@ class ExactSolution:
         -------
         str
         """
-        return f"Exact solution: {self.status}. {self.message}\nuntouched share {1 - self.weights.sum():.4f}\n{self.largest().round(4)}"
+        return (
+            f"Exact solution: {self.status}. {self.message}\nuntouched share "
+            f"{1 - self.weights.sum():.4f}\n{self.largest().round(4)}"
+        )
 
     def __repr__(self) -> str: return self.summary()
 
@@ -198,9 +209,13 @@ def check_catalogue(
     oracle : Oracle
     """
     if not oracle.is_default:
-        raise ValueError("the exact solver goes node by node, so it needs the default catalogue: every state of every node, in the order "
-                         f"of the category axis. This oracle has {len(oracle.interventions)} interventions for {len(oracle.index)} states. "
-                         "Leave out interventions= in Oracle.from_network, or use solve_dimm or fit_posterior")
+        raise ValueError(
+            "the exact solver goes node by node, so it needs the default catalogue: every state of every node, in "
+            "the order "
+            f"of the category axis. This oracle has {len(oracle.interventions)} interventions for "
+            f"{len(oracle.index)} states. "
+            "Leave out interventions= in Oracle.from_network, or use solve_dimm or fit_posterior"
+        )
 
 # %% ../../nbs/04-solvers/exact.ipynb #solve-exact
 MOST_TOL = 1e-3 # a probability above this is no zero: the pass would ignore states that do occur
@@ -231,13 +246,20 @@ def find_exact(
     ExactSolution
         its notes say what `solve_exact` warns of
     """
-    if not 0 < tol <= MOST_TOL: raise ValueError(f"tol is a probability that counts as zero, above 0 and at most {MOST_TOL}, not {tol}")
+    if not 0 < tol <= MOST_TOL:
+        raise ValueError(f"tol is a probability that counts as zero, above 0 and at most {MOST_TOL}, not {tol}")
     check_catalogue(oracle)
     shift = observed_shift(oracle, marginals)
     x, unused = _forward(oracle, shift, tol)
     weights = pd.Series(x, oracle.index, name="share")
-    nodes = pd.DataFrame({"total": [round(x[s].sum(), 12) + 0.0 for s in oracle.slices],
-                          "unused": [oracle.index[k][1] for k in unused], "p": oracle.base[unused]}, pd.Index(oracle.names, name="node"))
+    nodes = pd.DataFrame(
+        {
+            "total": [round(x[s].sum(), 12) + 0.0 for s in oracle.slices],
+            "unused": [oracle.index[k][1] for k in unused],
+            "p": oracle.base[unused],
+        },
+        pd.Index(oracle.names, name="node"),
+    )
     error = _inconsistency(oracle, x, shift, tol)
     if error and check: raise error
     if error: return ExactSolution(None, weights, "inconsistent", str(error), nodes, (), (str(error),))
@@ -258,7 +280,8 @@ def solve_exact(
     tol: float = 1e-8, # a probability or share that counts as zero; a sum that counts as at most 1
     check: bool = True, # False: inconsistent marginals give the raw point instead of an error
 ) -> ExactSolution: # status "unique", "not unique", "undecided"; with check=False also "inconsistent"
-    """The mixture with these marginals (Theorem 1, Corollary 1), O(S²); raises InconsistentMarginals or ValueError, warns NotUniqueWarning.
+    """The mixture with these marginals (Theorem 1, Corollary 1), O(S²); raises InconsistentMarginals or ValueError,
+    warns NotUniqueWarning.
 
     Parameters
     ----------

@@ -134,9 +134,19 @@ def fitted(
     """
     rows = task.rows
     start = np.maximum(start, 1e-6)
-    best: Climb = climb(Likelihood(ratio, rows.log_scale, rows.frequency), start / start.sum(), "sqp", GAP / rows.total, STEPS, WARM)
+    best: Climb = climb(
+        Likelihood(ratio, rows.log_scale, rows.frequency), start / start.sum(), "sqp", GAP / rows.total, STEPS, WARM
+    )
     total = float(best.trace[-1] * rows.total)
-    return Grown(tuple(targets), ratio, best.shares, total, best.gap, total - sum(map(task.charge.of, targets)), best.status == "optimal")
+    return Grown(
+        tuple(targets),
+        ratio,
+        best.shares,
+        total,
+        best.gap,
+        total - sum(map(task.charge.of, targets)),
+        best.status == "optimal",
+    )
 
 
 def enlarged(
@@ -303,7 +313,12 @@ def wider(target: Target) -> list[dict[int, int]]:
     list[dict[int, int]]
     """
     sizes = (1, 2) if len(target) <= SMALL else (1,)
-    return [{i: k for i, k in target.items() if i not in out} for size in sizes if size < len(target) for out in combinations(target, size)]
+    return [
+        {i: k for i, k in target.items() if i not in out}
+        for size in sizes
+        if size < len(target)
+        for out in combinations(target, size)
+    ]
 
 
 def more_general(
@@ -323,7 +338,8 @@ def more_general(
     """
     rows, have = task.rows, set(map(key, grown.targets))
     candidates = {key(rest): rest for target in grown.targets for rest in wider(target)}
-    inverse, found = 1 / (grown.ratio @ grown.shares), []
+    inverse = 1 / (grown.ratio @ grown.shares)
+    found: list[Target] = []
     for one, rest in candidates.items():
         if one in have or one & task.banned: continue
         r = ratios(rows, [rest])[:, 0] * inverse
@@ -356,8 +372,16 @@ class Path:
         after : Grown
         """
         old, new = (dict(zip(map(key, g.targets), g.targets)) for g in (before, after))
-        self.steps.append({"step": what, "entered": [t for k, t in new.items() if k not in old], "left": [t for k, t in old.items() if k not in new],
-                           "targets": len(new) - 1, "log_likelihood": after.log_likelihood, "score": after.score})
+        self.steps.append(
+            {
+                "step": what,
+                "entered": [t for k, t in new.items() if k not in old],
+                "left": [t for k, t in old.items() if k not in new],
+                "targets": len(new) - 1,
+                "log_likelihood": after.log_likelihood,
+                "score": after.score,
+            }
+        )
 
 
 def apart(targets: Iterable[Target], have: Iterable[Target]) -> list[Target]:
@@ -372,7 +396,8 @@ def apart(targets: Iterable[Target], have: Iterable[Target]) -> list[Target]:
     -------
     list[Target]
     """
-    known, chosen = set(map(key, have)), []
+    known = set(map(key, have))
+    chosen: list[Target] = []
     for target in targets:
         one = key(target)
         if one in known or any(one <= key(other) or key(other) <= one for other in chosen): continue
@@ -488,7 +513,8 @@ def search(
     banned: frozenset[tuple[int, int]] = frozenset(), # (node, state) that no target may set
     width: int = BEAM,
     limit: int = LARGEST_TENSOR,
-    starts: int = 2, # 1: from P only; 2: once more with the least set states excluded; each further one with states drawn
+    # 1: from P only; 2: once more with the least set states excluded; each further one with states drawn
+    starts: int = 2,
     rng: np.random.Generator | None = None, # for starts beyond the second
 ) -> tuple[Grown, Path, float]: # the catalogue, the way to it, and the bound over all targets: nats a row
     """The catalogue of highest score that the search finds.
@@ -516,6 +542,10 @@ def search(
     grown = grow(task, first(task), path)
     rng = np.random.default_rng(0) if rng is None else rng
     for start in range(1, starts):
-        drawn = frozenset((i, int(rng.integers(k))) for i, k in enumerate(rows.net.sizes) if k > 1) if start > 1 else least_set(task, grown)
+        drawn = (
+            frozenset((i, int(rng.integers(k))) for i, k in enumerate(rows.net.sizes) if k > 1)
+            if start > 1
+            else least_set(task, grown)
+        )
         grown = refreshed(task, grown, path, drawn)
     return grown, path, task.price(grown.ratio @ grown.shares).bound

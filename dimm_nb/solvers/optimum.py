@@ -13,10 +13,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy.sparse as sp
 from scipy.optimize import linprog, minimize, nnls
 
-from .conic import Iterate, Program, dual_bound, interior_point, node_norms, objective
+from .conic import TINY, Iterate, Program, dual_bound, interior_point, node_norms, objective
 
 # %% ../../nbs/04-solvers/optimum.ipynb #face
 @dataclass(frozen=True, eq=False)
@@ -91,20 +90,37 @@ def kkt(
     x, (mu, t, nu) = face.x.copy(), (v[P : P + J], v[-2], v[-1])
     x[face.free] = v[:P]
     r = program.A @ x - program.b
-    length = np.maximum(node_norms(program, r), 1e-300)
+    length = np.maximum(node_norms(program, r), TINY)
     pull = np.zeros(len(length))
     pull[face.longest] = mu / length[face.longest]
     y, A = pull[program.node] * r, program.A[:, face.free]
     G = np.add.reduceat(A * (r / length[program.node])[:, None], program.starts)[face.longest].T
     H = A.T @ (A * pull[program.node][:, None]) - (G * pull[face.longest]) @ G.T
-    u = x / max(np.linalg.norm(x), 1e-300)
-    if program.lam: H += program.lam / max(np.linalg.norm(x), 1e-300) * (np.eye(P) - np.outer(u[face.free], u[face.free]))
+    u = x / max(float(np.linalg.norm(x)), TINY)
+    if program.lam:
+        H += program.lam / max(float(np.linalg.norm(x)), TINY) * (np.eye(P) - np.outer(u[face.free], u[face.free]))
     gradient = A.T @ y + program.lam * u[face.free] + nu + (radius is not None)
-    F = np.concatenate([gradient, length[face.longest] - t, [mu.sum() - 1 if radius is None else t - radius, x.sum() - 1 if face.full else nu]])
+    F = np.concatenate(
+        [
+            gradient,
+            length[face.longest] - t,
+            [mu.sum() - 1 if radius is None else t - radius, x.sum() - 1 if face.full else nu],
+        ]
+    )
     one, none, full = np.ones((P, 1)), np.zeros((P, 1)), float(face.full)
-    K = np.block([[H, G, none, one], [G.T, np.zeros((J, J)), -np.ones((J, 1)), np.zeros((J, 1))],
-                  [none.T, np.full((1, J), float(radius is None)), np.full((1, 1), float(radius is not None)), np.zeros((1, 1))],
-                  [one.T * full, np.zeros((1, J + 1)), np.full((1, 1), 1 - full)]])
+    K = np.block(
+        [
+            [H, G, none, one],
+            [G.T, np.zeros((J, J)), -np.ones((J, 1)), np.zeros((J, 1))],
+            [
+                none.T,
+                np.full((1, J), float(radius is None)),
+                np.full((1, 1), float(radius is not None)),
+                np.zeros((1, 1)),
+            ],
+            [one.T * full, np.zeros((1, J + 1)), np.full((1, 1), 1 - full)],
+        ]
+    )
     return F, K, x, y
 
 # %% ../../nbs/04-solvers/optimum.ipynb #newton
@@ -133,7 +149,13 @@ def newton(
         (C,) x, (S,) y; not finite if it fails
     """
     t = node_norms(program, program.A @ face.x - program.b).max()
-    v = np.concatenate([face.x[face.free], node_norms(program, at.y)[face.longest], [t if radius is None else radius, at.nu * face.full]])
+    v = np.concatenate(
+        [
+            face.x[face.free],
+            node_norms(program, at.y)[face.longest],
+            [t if radius is None else radius, at.nu * face.full],
+        ]
+    )
     with np.errstate(all="ignore"):
         for _ in range(steps):
             F, K, x, y = kkt(program, face, v, radius)
@@ -180,7 +202,8 @@ def exact_system(
     program: Program,
     face: Face, # for the shares with a cap below 1, and whether Σx = 1
     cap: np.ndarray, # (C,)
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]: # (C,) the capped shares, (C,) bool: the others, their matrix, its right side
+    # (C,) the capped shares, (C,) bool: the others, their matrix, its right side
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """A x = b̃, and Σx = 1 if that holds, as equations for the shares that are not capped.
 
     Parameters
@@ -228,7 +251,11 @@ def shortest(
     """
     x, open_, A, b = exact_system(program, face, cap)
     n = A.shape[1]
-    support = used[open_] if used is not None else nnls(np.vstack([weight * A, np.eye(n)]), np.append(weight * b, np.zeros(n)))[0] > 0
+    support = (
+        used[open_]
+        if used is not None
+        else nnls(np.vstack([weight * A, np.eye(n)]), np.append(weight * b, np.zeros(n)))[0] > 0
+    )
     x[np.flatnonzero(open_)[support]] = np.linalg.lstsq(A[:, support], b, rcond=1e-12)[0]
     return x
 
@@ -254,7 +281,9 @@ def least_sum(
         (C,) shares; None if no x explains the whole shift
     """
     C = len(cap)
-    answer = linprog(np.ones(C), A_eq=program.A, b_eq=program.b, A_ub=np.ones((1, C)), b_ub=[1.0], bounds=np.c_[np.zeros(C), cap])
+    answer = linprog(
+        np.ones(C), A_eq=program.A, b_eq=program.b, A_ub=np.ones((1, C)), b_ub=[1.0], bounds=np.c_[np.zeros(C), cap]
+    )
     if answer.status != 0: return None
     x = np.where(answer.x > SPURIOUS, answer.x, 0.0)
     inside = (x > SPURIOUS) & (x < cap - SPURIOUS)
@@ -454,7 +483,7 @@ def relax(
     if program.lam == 0: x = least_total(program, cap, feasible(at.x, cap))
     else:
         x, y = polished(program, at, cap, None)
-        bound = max(bound, dual_bound(program, y, program.lam * x / max(np.linalg.norm(x), 1e-300), cap))
+        bound = max(bound, dual_bound(program, y, program.lam * x / max(float(np.linalg.norm(x)), TINY), cap))
     return Relaxation(x, objective(program, x), bound, cap)
 
 # %% ../../nbs/04-solvers/optimum.ipynb #smooth
@@ -462,7 +491,8 @@ def smooth_optimum(
     program: Program,
     cap: np.ndarray, # (C,) the most each share may be
 ) -> float: # objective of a feasible point, near the optimum
-    """The relaxation by a general method, SLSQP on min t + λ‖x‖ with ‖r_j‖ ≤ t: slow and without proof, to check the other one.
+    """The relaxation by a general method, SLSQP on min t + λ‖x‖ with ‖r_j‖ ≤ t: slow and without proof, to check the
+    other one.
 
     Parameters
     ----------
@@ -479,7 +509,7 @@ def smooth_optimum(
 
     def cost(v: np.ndarray) -> tuple[float, np.ndarray]:
         length = np.linalg.norm(v[:C])
-        return v[C] + program.lam * length, np.append(program.lam * v[:C] / max(length, 1e-300), 1.0)
+        return v[C] + program.lam * length, np.append(program.lam * v[:C] / max(float(length), TINY), 1.0)
 
     def room(v: np.ndarray) -> np.ndarray: # feasible if ≥ 0
         return np.append(v[C] - node_norms(program, program.A @ v[:C] - program.b), 1 - v[:C].sum())
@@ -487,11 +517,23 @@ def smooth_optimum(
     def slope(v: np.ndarray) -> np.ndarray:
         "The Jacobian of `room`."
         r = program.A @ v[:C] - program.b
-        unit = r / np.maximum(node_norms(program, r), 1e-300)[program.node]
-        return np.block([[-np.add.reduceat(program.A * unit[:, None], program.starts), np.ones((n, 1))], [-np.ones((1, C)), np.zeros((1, 1))]])
+        unit = r / np.maximum(node_norms(program, r), TINY)[program.node]
+        return np.block(
+            [
+                [-np.add.reduceat(program.A * unit[:, None], program.starts), np.ones((n, 1))],
+                [-np.ones((1, C)), np.zeros((1, 1))],
+            ]
+        )
 
-    found = minimize(cost, np.append(np.minimum(0.5 / C, cap), 2.0), jac=True, method="SLSQP", bounds=[(0, most) for most in cap] + [(0, 2)],
-                     constraints={"type": "ineq", "fun": room, "jac": slope}, options={"maxiter": 1000, "ftol": 1e-13})
+    found = minimize(
+        cost,
+        np.append(np.minimum(0.5 / C, cap), 2.0),
+        jac=True,
+        method="SLSQP",
+        bounds=[(0, most) for most in cap] + [(0, 2)],
+        constraints={"type": "ineq", "fun": room, "jac": slope},
+        options={"maxiter": 1000, "ftol": 1e-13},
+    )
     return objective(program, feasible(found.x[:C], cap))
 
 # %% ../../nbs/04-solvers/optimum.ipynb #branch
@@ -596,7 +638,9 @@ def certify(
     -------
     Optimum
     """
-    solved, queue, bounds = [], [], []
+    solved: list[Relaxation] = []
+    queue: list[tuple[float, float, int, Relaxation]] = []
+    bounds: list[float] = []
 
     def push(cap: np.ndarray, known: float) -> None: # known: a bound for wider caps holds here, too
         "Solve the relaxation under these caps, and queue it by its bound."
@@ -614,5 +658,8 @@ def certify(
         node = worst_node(found.x, nodes, eps)
         if node is None or len(solved) >= max_solves:
             x = round_down(found.x, nodes, eps)
-            return Optimum(x, objective(program, x), bounds[-1], tuple(np.maximum.accumulate(bounds)), len(solved), node is None)
-        for k in range(node.start, node.stop): push(np.where(np.arange(len(found.cap)) == k, np.minimum(eps, found.cap), found.cap), found.bound)
+            return Optimum(
+                x, objective(program, x), bounds[-1], tuple(np.maximum.accumulate(bounds)), len(solved), node is None
+            )
+        for k in range(node.start, node.stop):
+            push(np.where(np.arange(len(found.cap)) == k, np.minimum(eps, found.cap), found.cap), found.bound)

@@ -143,7 +143,8 @@ def gain(
     slope: np.ndarray, # D
     curve: np.ndarray, # H
 ) -> np.ndarray: # nats a row; 0 where D ≤ 1
-    """About how much the mean log-likelihood can rise by adding a target: exact if P_c / P_mix takes one value besides 0.
+    """About how much the mean log-likelihood can rise by adding a target: exact if P_c / P_mix takes one value besides
+    0.
 
     Parameters
     ----------
@@ -217,7 +218,8 @@ def charges(
     return Charge(price, np.array(by_size), np.log(rows.net.sizes))
 
 # %% ../../nbs/04-solvers/pricing.ipynb #exact
-DOUBLE, SINGLE_ERROR = 2_000_000, 1e-5 # targets up to which double precision is used; relative error of a sweep in single
+# targets up to which double precision is used; relative error of a sweep in single
+DOUBLE, SINGLE_ERROR = 2_000_000, 1e-5
 SHORTLIST = 5_000 # targets whose charge is worked out
 
 
@@ -276,7 +278,10 @@ def price_all(
     at = np.flatnonzero(slope > math.exp(min(least, 50.0)))  # a gain is at most log D
     worth = gain(slope.ravel()[at].astype(float), curve.ravel()[at].astype(float)) * rows.total
     best = np.argsort(-worth, kind="stable")[:SHORTLIST]
-    targets = [{i: int(k) for i, k in enumerate(cell) if k < net.sizes[i]} for cell in zip(*np.unravel_index(at[best], slope.shape))]
+    targets = [
+        {i: int(k) for i, k in enumerate(cell) if k < net.sizes[i]}
+        for cell in zip(*np.unravel_index(at[best], slope.shape))
+    ]
     return ranked(targets, worth[best], charge, max(bound, 0.0))
 
 
@@ -306,7 +311,8 @@ def ranked(
     return Priced([targets[a] for a in order], left[order], bound)
 
 # %% ../../nbs/04-solvers/pricing.ipynb #beam
-BEAM, PATIENCE = 40, 2 # targets of each size that are extended; sizes in a row without a worthy target before the beam ends
+# targets of each size that are extended; sizes in a row without a worthy target before the beam ends
+BEAM, PATIENCE = 40, 2
 
 
 def extensions(
@@ -334,7 +340,7 @@ def extensions(
     missing = rows.zero.sum(axis=1) - rows.zero[:, where].sum(axis=1)  # factors of 0 that are still free
     inside = np.flatnonzero((rows.codes[:, where] == list(target.values())).all(axis=1) & (missing <= 1))
     missing = missing[inside]
-    r = inverse[inside] / rows.factor[np.ix_(inside, where)].prod(axis=1)
+    r = inverse[inside] / rows.factor[inside][:, where].prod(axis=1)
     found, slope, curve, forbidden = [], [], [], set(banned)
     for i in sorted(set(range(len(net.names))) - set(where)):
         extended = np.where(missing == rows.zero[inside, i], r / rows.factor[inside, i], 0.0)
@@ -372,7 +378,8 @@ def price_beam(
     -------
     Priced
     """
-    inverse, kept, idle = 1 / mix, {}, 0
+    inverse, idle = 1 / mix, 0
+    kept: dict[frozenset, tuple[dict[int, int], float]] = {}
     front: list[dict[int, int]] = [{}]
     while front and idle < PATIENCE:
         level: dict[frozenset, tuple[dict[int, int], float]] = {}

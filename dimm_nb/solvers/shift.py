@@ -18,7 +18,8 @@ def laid_out(
     index: pd.MultiIndex, # (S,) the category axis to lay them out on
     whose: str = "the oracle", # whose axis that is, for the message
 ) -> tuple[np.ndarray, np.ndarray]: # p (S,) and n (n_nodes,), both in the order of the axis
-    """Marginals in the order of an axis; raises ValueError for other categories, for numbers that are not finite, for what are no Marginals.
+    """Marginals in the order of an axis; raises ValueError for other categories, for numbers that are not finite, for
+    what are no Marginals.
 
     Parameters
     ----------
@@ -35,12 +36,17 @@ def laid_out(
         p (S,) and n (n_nodes,), both in the order of the axis
     """
     if not isinstance(marginals, Marginals):
-        raise ValueError(f"marginals must be Marginals, not {type(marginals).__name__}: use Marginals.from_counts(net, counts)")
+        raise ValueError(
+            f"marginals must be Marginals, not {type(marginals).__name__}: use Marginals.from_counts(net, counts)"
+        )
     for verb, these, those in (("lack", index, marginals.index), ("have", marginals.index, index)):
         for node, state in these.difference(those, sort=False)[:1]:
-            raise ValueError(f"the marginals {verb} node {node!r}, state {state!r}, unlike {whose}: use one network for both")
+            raise ValueError(
+                f"the marginals {verb} node {node!r}, state {state!r}, unlike {whose}: use one network for both"
+            )
     p = pd.Series(marginals.p, marginals.index).reindex(index)
-    for node, state in index[~np.isfinite(p)][:1]: raise ValueError(f"node {node!r}, state {state!r}: its marginals are not finite")
+    for node, state in index[~np.isfinite(p)][:1]:
+        raise ValueError(f"node {node!r}, state {state!r}: its marginals are not finite")
     n = pd.Series(marginals.n, marginals.index.get_level_values(0).unique())
     return p.to_numpy(), n.reindex(index.get_level_values(0).unique()).to_numpy()
 
@@ -49,7 +55,8 @@ def observed_shift(
     oracle: Oracle,
     marginals: Marginals, # of the same categories, in any order
 ) -> np.ndarray: # (S,) b̃ = p̃_mix − p
-    """The shift to explain, aligned by label (equation 4); raises ValueError for other categories or numbers that are not finite.
+    """The shift to explain, aligned by label (equation 4); raises ValueError for other categories or numbers that are
+    not finite.
 
     Parameters
     ----------
@@ -64,5 +71,8 @@ def observed_shift(
     """
     p, _ = laid_out(marginals, oracle.index)
     for node, state in oracle.index[~np.isfinite(oracle.base) | ~np.isfinite(oracle.do).all(axis=0)][:1]:
-        raise ValueError(f"node {node!r}, state {state!r}: the oracle's marginals are not finite; build it with from_network or from_marginals")
+        raise ValueError(
+            f"node {node!r}, state {state!r}: the oracle's marginals are not finite; build it with from_network or "
+            "from_marginals"
+        )
     return p - oracle.base

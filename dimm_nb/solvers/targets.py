@@ -66,7 +66,8 @@ class TargetsResult:
         what to be careful about
     """
     mixture: Mixture # shares, labelled by the interventions' names
-    interventions: tuple[Intervention, ...] # the catalogue, in the mixture's order: for Oracle, posterior and attribution
+    # the catalogue, in the mixture's order: for Oracle, posterior and attribution
+    interventions: tuple[Intervention, ...]
     weights: pd.Series # the same shares, as the solver left them
     log_likelihood: float # nats, of all rows
     score: float # log-likelihood less what the targets cost
@@ -117,8 +118,11 @@ class TargetsResult:
         return plot_path(self, ax)
 
     def _headline(self) -> str:
-        return (f"{len(self.interventions)} targets, {self.status}: {self.log_likelihood:.6g} nats over {self.rows['all']:,} rows, score {self.score:.6g}, "
-                f"untouched share {self.mixture.base_weight:.4f}")
+        return (
+            f"{len(self.interventions)} targets, {self.status}: {self.log_likelihood:.6g} nats over "
+            f"{self.rows['all']:,} rows, score {self.score:.6g}, "
+            f"untouched share {self.mixture.base_weight:.4f}"
+        )
 
     def summary(self) -> str:
         """Certificate, notes and the largest shares, as text.
@@ -155,7 +159,8 @@ def plot_path(
     if ax is None: _, ax = plt.subplots(figsize=(7, 3), layout="constrained")
     score = fit.steps["score"] - fit.steps["score"].iloc[0]
     ax.plot(range(len(score)), score, "o-", color="#0072B2", ms=5)
-    for x, (y, targets) in enumerate(zip(score, fit.steps["targets"])): ax.annotate(str(targets), (x, y), (0, 6), textcoords="offset points", ha="center", fontsize=9)
+    for x, (y, targets) in enumerate(zip(score, fit.steps["targets"])):
+        ax.annotate(str(targets), (x, y), (0, 6), textcoords="offset points", ha="center", fontsize=9)
     ax.set_xticks(range(len(score)), fit.steps["step"], rotation=20, ha="right")
     ax.set_ylabel("score above the start, nats")
     ax.set_title("targets in the catalogue, step by step", loc="left", fontsize=10)
@@ -185,11 +190,15 @@ def checked_counts(
     if counts is None: count = np.ones(rows)
     else:
         count = np.asarray(counts, dtype=float)
-        if count.shape != (rows,): raise ValueError(f"counts must be one number a row, shape ({rows},); they have shape {count.shape}")
+        if count.shape != (rows,):
+            raise ValueError(f"counts must be one number a row, shape ({rows},); they have shape {count.shape}")
         for row in np.flatnonzero(~((count >= 0) & (count < np.inf) & (count % 1 == 0)))[:1]:
             raise ValueError(f"counts row {row} is {count[row]!r}: a count is a whole number from 0 up")
     if count.sum() < nodes:
-        raise ValueError(f"{count.sum():.0f} rows for {nodes} nodes: which of them were set together cannot be seen; give at least {nodes}")
+        raise ValueError(
+            f"{count.sum():.0f} rows for {nodes} nodes: which of them were set together cannot be seen; give at "
+            f"least {nodes}"
+        )
     return count
 
 
@@ -225,7 +234,9 @@ def check_options(price: float, beam: int, limit: int, n_starts: int) -> None:
     n_starts : int
     """
     if isinstance(price, bool) or not isinstance(price, (int, float)) or not 0 < price < np.inf:
-        raise ValueError(f"price is the nats of likelihood charged for a nat of description, a number above 0, not {price!r}")
+        raise ValueError(
+            f"price is the nats of likelihood charged for a nat of description, a number above 0, not {price!r}"
+        )
     for name, value, least in (("beam", beam, 1), ("limit", limit, 0), ("n_starts", n_starts, 1)):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
             raise ValueError(f"{name} must be a whole number, {least} or more, not {value!r}")
@@ -275,14 +286,38 @@ def as_result(
     """
     order = sorted(range(1, len(grown.targets)), key=lambda a: sorted(grown.targets[a].items()))
     interventions = tuple(named(net, grown.targets[a]) for a in order)
-    shares = pd.Series(grown.shares[order], pd.Index([i.name for i in interventions], name="intervention", dtype=object), name="share")
+    shares = pd.Series(
+        grown.shares[order], pd.Index([i.name for i in interventions], name="intervention", dtype=object), name="share"
+    )
     steps = pd.DataFrame(path.steps, columns=["step", "entered", "left", "targets", "log_likelihood", "score"])
-    for column in ("entered", "left"): steps[column] = [tuple(named(net, t).name for t in many if t) for many in steps[column]]
+    for column in ("entered", "left"):
+        steps[column] = [tuple(named(net, t).name for t in many if t) for many in steps[column]]
     whole = math.isfinite(bound)
-    notes = () if whole else (f"{targets:.1e} targets are too many to price one and all: a beam priced the likeliest, and no bound tells what the others might add",)
-    if not grown.converged: notes += (f"not converged: other shares of these targets may be better by {grown.gap:.1e} nats a row",)
-    return TargetsResult(Mixture(shares), interventions, shares, grown.log_likelihood, grown.score, grown.gap, bound,
-                         "every target priced" if whole else "beam: the bound over all targets is lost", grown.converged, steps, rows, price, notes)
+    notes: tuple[str, ...] = (
+        ()
+        if whole
+        else (
+            (f"{targets:.1e} targets are too many to price one and all: a beam priced the likeliest, and no bound "
+            "tells what the others might add"),
+        )
+    )
+    if not grown.converged:
+        notes += (f"not converged: other shares of these targets may be better by {grown.gap:.1e} nats a row",)
+    return TargetsResult(
+        Mixture(shares),
+        interventions,
+        shares,
+        grown.log_likelihood,
+        grown.score,
+        grown.gap,
+        bound,
+        "every target priced" if whole else "beam: the bound over all targets is lost",
+        grown.converged,
+        steps,
+        rows,
+        price,
+        notes,
+    )
 
 
 def find_targets(
@@ -322,7 +357,9 @@ def find_targets(
     table = tabulate(net, checked[count > 0], count[count > 0])
     grown, path, bound = search(table, price, banned, beam, limit, n_starts, np.random.default_rng(seed))
     impossible = table.frequency[table.zero.any(axis=1)].sum() * table.total
-    rows = pd.Series({"all": table.total, "distinct": len(table.codes), "impossible under P": round(impossible)}, name="rows")
+    rows = pd.Series(
+        {"all": table.total, "distinct": len(table.codes), "impossible under P": round(impossible)}, name="rows"
+    )
     return as_result(net, grown, path, bound, rows, price, math.prod(k + 1 for k in net.sizes))
 
 
@@ -338,7 +375,8 @@ def fit_targets(
     n_starts: int = 2, # 1: from P only; 2: again with an excluded state at every node; more: states drawn
     seed: int | np.random.Generator = 0, # for starts beyond the second
 ) -> TargetsResult:
-    """Which sets of nodes were set, and in what share: likelihood over all targets less their description; raises ValueError, warns NotConvergedWarning.
+    """Which sets of nodes were set, and in what share: likelihood over all targets less their description; raises
+    ValueError, warns NotConvergedWarning.
 
     Parameters
     ----------
