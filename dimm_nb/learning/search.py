@@ -179,7 +179,7 @@ class Climb:
         ----------
         edge : np.ndarray
         """
-        self.edge = edge.copy()
+        self.edge, self.reach = edge.copy(), reachable(edge)
         self.add, self.drop = np.full((2, *edge.shape), -np.inf)
         for j in range(len(edge)):
             self.refresh(j)
@@ -231,9 +231,8 @@ class Climb:
         np.ndarray
             (3, m, m) nats, by ADD, DROP, TURN; −inf where the step may not be taken
         """
-        reach = reachable(self.edge)
-        round_about = (self.edge.astype(np.float32) @ reach.astype(np.float32)) > 0
-        legal = [~self.edge & ~reach.T, self.edge, self.edge & ~round_about]
+        round_about = (self.edge.astype(np.float32) @ self.reach.astype(np.float32)) > 0
+        legal = [~self.edge & ~self.reach.T, self.edge, self.edge & ~round_about]
         return np.where(legal, [self.add, self.drop, self.drop + self.add.T], -np.inf)
 
     def take(self, step: int, i: int, j: int) -> None:
@@ -249,6 +248,12 @@ class Climb:
         if step == TURN:
             self.edge[j, i] = True
             self.refresh(i)
+        if step == ADD:  # whoever led to i, and i itself, now leads to j and to wherever j does
+            before, after = self.reach[:, i].copy(), self.reach[j].copy()
+            before[i] = after[j] = True
+            self.reach |= np.outer(before, after)
+        else:
+            self.reach = reachable(self.edge)
         self.refresh(j)
 
 
