@@ -164,8 +164,9 @@ def imports_of(path):
 
 
 # What a working needs of a chapter of its part, where it cannot live elsewhere
-EXCEPTIONS = {"solvers.pricing": {"solvers.em"}, "solvers.growing": {"solvers.em"},
-              
+EXCEPTIONS = {
+    "solvers.pricing": {"solvers.em"},
+    "solvers.growing": {"solvers.em"},
     "network.drawing": {"network.network"},
     "network.junction": {"network.network"},
     "network.cover": {"network.network"},
@@ -266,6 +267,14 @@ def test_docstrings_say_what_the_docments_say():
         "grown": "Make it larger.",
         "Square": "Attributes\n----------\nsize : int, default 3\n    in cells\nside : int",
     }
+
+
+def test_imports_over_several_lines_are_relative_in_modules():
+    text = "from dimm_nb.a.b import (\n    x,\n)\nfrom dimm_nb.c.d import y\n"
+    text += "def f():\n    from dimm_nb.a.e import z\nimport os\n"
+    assert export.with_relative_imports(text, ["a"], "dimm_nb").split("\n") == [
+        "from .b import (", "    x,", ")", "from ..c.d import y", "def f():", "    from .e import z", "import os", ""]
+    assert [path for path in MODULES if re.search(r"^\s*from dimm_nb\.", path.read_text(), re.M)] == []
 
 
 @pytest.mark.parametrize(

@@ -185,8 +185,22 @@ def with_docstrings(text: str, known: Fields | None = None) -> str:
     return "\n".join(lines)
 
 
-def write_docstrings(package: Path) -> None:
-    "All modules of a package but those that are written by hand."
+def with_relative_imports(text: str, home: list[str], package: str) -> str:
+    """A module of the package `home` in which imports over several lines are relative too: nbdev leaves those as they
+    are."""
+    lines = text.split("\n")
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and not node.level and (node.module or "").startswith(f"{package}."):
+            target = node.module.split(".")[1:]
+            shared = next((k for k, (a, b) in enumerate(zip(home, target)) if a != b), min(len(home), len(target) - 1))
+            relative = "." * (len(home) - shared + 1) + ".".join(target[shared:])
+            row = node.lineno - 1
+            lines[row] = lines[row].replace(f"from {node.module} import", f"from {relative} import", 1)
+    return "\n".join(lines)
+
+
+def finish(package: Path) -> None:
+    "All modules of a package but those that are written by hand: relative imports, and docstrings from docments."
     texts = {
         path: path.read_text(encoding="utf-8")
         for path in sorted(package.rglob("*.py"))
@@ -194,17 +208,19 @@ def write_docstrings(package: Path) -> None:
     }
     known = all_fields(list(texts.values()))
     for path, old in texts.items():
-        if (new := with_docstrings(old, known)) != old:
+        home = list(path.relative_to(package).parent.parts)
+        new = with_relative_imports(with_docstrings(old, known), home, package.name)
+        if new != old:
             path.write_text(new, encoding="utf-8")
 
 
 def export(root: Path = ROOT, package: str = "dimm_nb") -> None:
-    "nbdev's export, then docstrings; raises RuntimeError with what stopped it."
+    "nbdev's export, then what it leaves undone; raises RuntimeError with what stopped it."
     done = subprocess.run([sys.executable, "-c", "from nbdev.doclinks import nbdev_export; nbdev_export()"],
                           cwd=root, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(root)})
     if done.returncode:
         raise RuntimeError(f"the notebooks cannot be exported: {done.stderr.strip().splitlines()[-1]}")
-    write_docstrings(root / package)
+    finish(root / package)
 
 
 if __name__ == "__main__":

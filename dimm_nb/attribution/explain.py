@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from dimm_nb.attribution.credit import (
+from .credit import (
     Metric,
     contributions,
     credit,

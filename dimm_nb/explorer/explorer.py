@@ -19,7 +19,7 @@ import pandas as pd
 
 from ..theory.live import Number, alert, picture, spelled
 from ..network.network import CausalNetwork, packaged_files
-from dimm_nb.explorer.scene import (
+from .scene import (
     QUICK,
     SOLVERS,
     Scene,

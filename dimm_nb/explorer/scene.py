@@ -266,7 +266,7 @@ def steps(s: Settings) -> Iterator[tuple[int, int, pd.Series | None]]: # done, o
     elif s.solver == "exact": found = find_exact(world(s)[1], aggregates(s), check=False)
     elif s.solver == "em": found = find_em(world(s)[0], drawn_rows(s)).mixture
     else:
-        from dimm_nb.posterior.posterior import posterior_of  # only here: it compiles its sampler
+        from ..posterior.posterior import posterior_of  # only here: it compiles its sampler
         found = posterior_of(world(s)[0], aggregates(s), seed=s.seed).mixture
     yield 1, 1, found.weights
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from dimm_nb.mixture.cells import (
+from .cells import (
     MISSING,
     OTHER,
     States,
@@ -37,7 +37,7 @@ from dimm_nb.mixture.cells import (
     squeezed,
 )
 from .shapes import Cell, folder_cells, is_rows, long_columns, no_comments, object_cells, report_cells
-from dimm_nb.mixture.tables import (
+from .tables import (
     Column,
     Sheet,
     blank,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from dimm_nb.mixture.cells import (
+from .cells import (
     BUCKETS,
     NOTHING,
     TRUTH,

@@ -24,13 +24,13 @@ import dimm_nb
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
-    from dimm_nb.attribution.attribution import Attribution
-    from dimm_nb.solvers.dimm import DimmResult
-    from dimm_nb.solvers.exact import ExactSolution
-    from dimm_nb.network.axis import Marginals
-    from dimm_nb.mixture.mixture import Mixture
-    from dimm_nb.network.network import CausalNetwork
-    from dimm_nb.network.oracle import Oracle
+    from ..attribution.attribution import Attribution
+    from ..solvers.dimm import DimmResult
+    from ..solvers.exact import ExactSolution
+    from ..network.axis import Marginals
+    from ..mixture.mixture import Mixture
+    from ..network.network import CausalNetwork
+    from ..network.oracle import Oracle
 
 # %% ../../nbs/10-use/cli.ipynb #read-network
 def read_network(
@@ -47,7 +47,7 @@ def read_network(
     -------
     CausalNetwork
     """
-    from dimm_nb.network.network import as_network
+    from ..network.network import as_network
 
     return as_network(name)
 
@@ -293,8 +293,8 @@ def explain_case(
     -------
     Attribution
     """
-    from dimm_nb.attribution import attribution
-    from dimm_nb.mixture.tables import write_table
+    from ..attribution import attribution
+    from ..mixture.tables import write_table
 
     wait(f"{name}: drawing {rows:,} rows")
     net, truth, seen, metric = CASES[name](rows, seed)
@@ -436,7 +436,7 @@ def attribute_verb(
     network: str, counts: Path, html: Path | None, json_: Path | None, csv_: Path | None, **options: object
 ) -> None:
     "What happened, how sure are we, what did it do to the metric?\n\nNETWORK is a packaged name or a BIF file, COUNTS a CSV file with the columns node, state, count, or of rows."
-    from dimm_nb.attribution import attribution
+    from ..attribution import attribution
 
     outputs = [path for path in (html, json_, csv_) if path is not None]
     places = [path.resolve() for path in (counts, *outputs)]
@@ -473,7 +473,7 @@ def recover_verb(network: str, counts: Path, solver: str, out: Path | None, **op
     result = recover(network, counts, solver, **given)
     click.echo(result)
     if out is not None:
-        from dimm_nb.mixture.tables import write_table
+        from ..mixture.tables import write_table
         write_table(result.mixture.weights.to_frame(), out)
 
 # %% ../../nbs/10-use/cli.ipynb #simulate-verb
@@ -488,7 +488,7 @@ def recover_verb(network: str, counts: Path, solver: str, out: Path | None, **op
 @click.option("--truth", **OUT_FILE, help="CSV for the true shares.")
 def simulate_verb(network: str, interventions: int, rows: int, seed: int, out: Path, truth: Path | None) -> None:
     "Counts under a random mixture of interventions (section 5.1).\n\nNETWORK is a packaged name or a BIF file."
-    from dimm_nb.mixture.tables import write_table
+    from ..mixture.tables import write_table
 
     if truth is not None and out.resolve() == truth.resolve():
         raise click.UsageError(f"--out and --truth are both {str(out)!r}: name two files")
@@ -501,7 +501,7 @@ def simulate_verb(network: str, interventions: int, rows: int, seed: int, out: P
 @commands.command("networks")
 def networks_verb() -> None:
     "The packaged networks, one a line."
-    from dimm_nb.network.network import packaged_files
+    from ..network.network import packaged_files
 
     click.echo("\n".join(packaged_files()))
 
@@ -511,8 +511,8 @@ def networks_verb() -> None:
 @click.option("--out", **OUT_FILE, default=Path("tiers.yaml"), show_default=True, help="YAML file for the draft.")
 def init_verb(table: Path, out: Path) -> None:
     "A draft of what is known beforehand, for learn --tiers.\n\nTABLE is a Parquet, CSV or DuckDB file, a row a hit, a column a feature."
-    from dimm_nb.learning.knowledge import draft_knowledge, read_knowledge
-    from dimm_nb.network.network import write_whole
+    from ..learning.knowledge import draft_knowledge, read_knowledge
+    from ..network.network import write_whole
 
     if out.exists():
         raise click.UsageError(f"{str(out)!r} is there already, and may hold what you know: name another file with --out")
@@ -544,9 +544,9 @@ def init_verb(table: Path, out: Path) -> None:
 @click.option("--out", required=True, **OUT_FILE, help="BIF file for the network.")
 def learn_verb(table: Path, tiers: Path | None, graph: Path | None, out: Path, **options: float | None) -> None:
     "A causal network from the rows of a stable period.\n\nTABLE is a Parquet, CSV or DuckDB file, a row a hit, a column a feature; `dimm init` drafts the file for --tiers."
-    from dimm_nb.learning.knowledge import read_knowledge
-    from dimm_nb.learning.learning import doubt
-    from dimm_nb.learning.tetrad import read_tetrad
+    from ..learning.knowledge import read_knowledge
+    from ..learning.learning import doubt
+    from ..learning.tetrad import read_tetrad
 
     for given_file in (table, tiers, graph):
         if given_file is not None and out.resolve() == given_file.resolve():
@@ -613,7 +613,7 @@ def experiment_verb(name: str, out: Path, quick: bool, repetitions: int | None, 
 )
 def app_verb(network: str, port: int, kernels: int, token: bool) -> None:
     "The explorer and the attribution report in a browser.\n\nNETWORK is a packaged name: where the explorer begins."
-    from dimm_nb.explorer.app import serve
+    from ..explorer.app import serve
 
     serve(network, port, token, kernels, click.echo)
 
