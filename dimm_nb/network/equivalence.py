@@ -213,7 +213,8 @@ def turned(
     cause: int,
     effect: int,  # positions of two nodes with a covered edge between
 ) -> Net:
-    """The same distribution with one edge turned (Chickering 1995), and what its tables rest on; raises ValueError for an edge that is not covered.
+    """The same distribution with one edge turned (Chickering 1995), and what its tables rest on; raises ValueError for
+    an edge that is not covered.
 
     Parameters
     ----------
@@ -228,7 +229,8 @@ def turned(
     Net
     """
     if not covered(net.parents, cause, effect):
-        raise ValueError(f"the edge {net.names[cause]} → {net.names[effect]} is not covered: turning it would change the distribution")
+        raise ValueError(f"the edge {net.names[cause]} → {net.names[effect]} is not covered: turning it would change "
+                         f"the distribution")
     above = net.parents[cause]
     shape, k_x, k_y = [net.sizes[p] for p in above], net.sizes[cause], net.sizes[effect]
     axes = [net.parents[effect].index(p) for p in (*above, cause)]

@@ -6,8 +6,8 @@
 __all__ = ['OWN', 'Said', 'NetworkLike', 'Intervention', 'CausalNetwork', 'checked_rows', 'checked_origin', 'log_probability',
            'cut', 'random_network', 'draw_states', 'ancestral_sample', 'numbers_text', 'origin_lines',
            'origin_properties', 'own_properties', 'property_numbers', 'for_every_node', 'stable_counts',
-           'origin_fields', 'other_networks', 'other_network', 'packaged_files', 'bif_network', 'load_network',
-           'as_network', 'replace_file', 'write_whole', 'pgmpy_tables', 'pgmpy_model']
+           'origin_fields', 'other_networks', 'other_network', 'PgmpyModel', 'packaged_files', 'bif_network',
+           'load_network', 'as_network', 'replace_file', 'write_whole', 'pgmpy_tables', 'pgmpy_model']
 
 # %% ../../nbs/02-network/network.ipynb #imports
 import errno
@@ -21,7 +21,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -204,7 +204,8 @@ class CausalNetwork(Graph):
         return log_probability(self, codes)
 
     def members(self, n: int, seed: int | np.random.Generator = 0) -> tuple["CausalNetwork", ...]:
-        """Up to n networks that the stable period cannot tell apart, itself first: one, if no arrow is open and no other was kept; raises ValueError for n < 1.
+        """Up to n networks that the stable period cannot tell apart, itself first: one, if no arrow is open and no
+        other was kept; raises ValueError for n < 1.
 
         Parameters
         ----------
@@ -244,12 +245,12 @@ class CausalNetwork(Graph):
         )
 
     @classmethod
-    def from_pgmpy(cls, model: "DiscreteBayesianNetwork") -> "CausalNetwork":
+    def from_pgmpy(cls, model: "PgmpyModel") -> "CausalNetwork":
         """The same network, from pgmpy; raises ValueError if a node has no table, or one for other parents.
 
         Parameters
         ----------
-        model : DiscreteBayesianNetwork
+        model : PgmpyModel
 
         Returns
         -------
@@ -757,7 +758,15 @@ def other_network(tables: Tables, said: Said) -> CausalNetwork:
     return CausalNetwork(*other, **origin_fields(other, said))
 
 # %% ../../nbs/02-network/network.ipynb #load-network
-NetworkLike: TypeAlias = "CausalNetwork | DiscreteBayesianNetwork | str | os.PathLike[str]"
+class PgmpyModel(Protocol):
+    "What is asked of a pgmpy model."
+
+    def nodes(self) -> Iterable[str]: ...
+    def predecessors(self, node: str, /) -> Iterable[str]: ...
+    def get_cpds(self, node: str, /) -> Any: ...
+
+
+NetworkLike: TypeAlias = "CausalNetwork | PgmpyModel | str | os.PathLike[str]"
 
 
 def packaged_files() -> dict[str, Path]:  # name -> its BIF file
@@ -881,12 +890,12 @@ def write_whole(path: str | Path, text: str) -> None:
     replace_file(path, gzip.compress(data, mtime=0) if path.name.endswith(".gz") else data)
 
 # %% ../../nbs/02-network/network.ipynb #pgmpy
-def pgmpy_tables(model: "DiscreteBayesianNetwork") -> Tables:
+def pgmpy_tables(model: PgmpyModel) -> Tables:
     """A pgmpy model's tables; raises ValueError if a node has no table, or one that does not fit its parents.
 
     Parameters
     ----------
-    model : DiscreteBayesianNetwork
+    model : PgmpyModel
 
     Returns
     -------
