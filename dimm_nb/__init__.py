@@ -48,6 +48,7 @@ __all__ = [
     "mixture_marginals",
     "mse",
     "objective_gap",
+    "placebo",
     "random_mixture",
     "random_network",
     "read_counts",

@@ -30,7 +30,7 @@ from .network.drawing import draw_network
 from .network.network import CausalNetwork, Intervention, load_network, random_network
 from .network.oracle import Oracle
 from .posterior.identification import Identification, identify
-from .posterior.posterior import Posterior, fit_posterior
+from .posterior.posterior import Posterior, fit_posterior, placebo
 from .posterior.sampler import Prior
 from .solvers.dimm import DimmResult, dimm_objective, objective_gap, solve_dimm
 from .solvers.em import EMResult, fit_em
@@ -80,6 +80,7 @@ __all__ = [
     "mixture_marginals",
     "mse",
     "objective_gap",
+    "placebo",
     "random_mixture",
     "random_network",
     "read_counts",

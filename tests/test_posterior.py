@@ -22,19 +22,9 @@ from dimm_nb.mixture.mixture import Mixture, mae, mixture_marginals, random_mixt
 from dimm_nb.network.axis import CountsWarning, DimmWarning, Marginals, MisfitWarning, NotConvergedWarning, label_text
 from dimm_nb.network.network import CausalNetwork, Intervention, load_network, random_network
 from dimm_nb.network.oracle import Oracle, descendants, read_catalogue
-from dimm_nb.posterior.posterior import (
-    NOTHING,
-    SHOWN,
-    UNEXPLAINED,
-    Posterior,
-    cautions_of,
-    check_oracle,
-    effective_size,
-    fit_posterior,
-    posterior_of,
-    split_r_hat,
-    verdicts,
-)
+from dimm_nb.posterior.misfit import ALONE, MOVED, NONE_AT_ODDS, goodness_of_fit, tell_tales
+from dimm_nb.posterior.quiet import cluster_scatter, factors_of, quiet_scatter
+from dimm_nb.posterior.posterior import WITHIN, placebo, NOTHING, UNEXPLAINED, Posterior, cautions_of, check_oracle, effective_size, fit_posterior, posterior_of, split_r_hat, verdicts, SHOWN
 from dimm_nb.posterior.tables import Simulated, estimated, forced_nodes, responses, table_noise
 from dimm_nb.posterior.sampler import Draws, Prior, choice_sets, draw_between, draw_prior, log_integral, make_problem, run_chains, start_state
 
@@ -345,15 +335,16 @@ def test_good_counts_give_no_warning():
 
 def test_chains_that_disagree_are_said_to(fit):
     moved = replace(fit.diagnostics, r_hat=fit.diagnostics.r_hat + (np.arange(16) == 5) * 0.4)
-    (kind, text), = cautions_of(moved, 0.5)
+    (kind, text), = cautions_of(moved, 0.5, NONE_AT_ODDS)
     assert kind is NotConvergedWarning and "disagree about " + label_text(asia.index[5]) in text
     other = replace(fit, converged=False, cautions=((kind, text),))
     assert other.status == "chains disagree" and other.notes == (text,) and text in other.summary()
 
 
 def test_counts_count_as_unexplained_below_one_in_a_hundred(fit):
-    assert cautions_of(fit.diagnostics, 0.011) == []
-    assert [kind for kind, _ in cautions_of(fit.diagnostics, 0.009)] == [MisfitWarning] and UNEXPLAINED == 0.01
+    assert cautions_of(fit.diagnostics, 0.011, NONE_AT_ODDS) == []
+    assert [kind for kind, _ in cautions_of(fit.diagnostics, 0.009, NONE_AT_ODDS)] == [MisfitWarning]
+    assert replace(fit, p_value=0.011).explained and not replace(fit, p_value=0.009).explained and UNEXPLAINED == 0.01
 
 
 def test_an_answer_warns_once_of_each_thing_and_its_inside_of_nothing():
@@ -675,3 +666,167 @@ def test_chains_start_alike_whichever_kernel_worked_the_gram_out():
     assert not np.array_equal(kept, steady(values + 1)) and not steady(np.zeros(3)).any()
     order = rng.permutation(68)
     assert np.array_equal(kept.T @ kept, kept[order].T @ kept[order])  # exact sums know no order
+
+
+# counts that no mixture explains
+
+
+@pytest.fixture(scope="module")
+def unexplained():
+    "Everybody's bronchitis has another table, and neither intervention of the catalogue is on it."
+    tables = list(asia.cpts)
+    tables[asia.names.index("bronc")] = np.array([[0.8, 0.2], [0.5, 0.5]])
+    changed = CausalNetwork(asia.names, asia.states, asia.parents, tables)
+    codes = np.vstack([changed.sample(14_000, 1), changed.do({"xray": "yes"}).sample(6_000, 2)])
+    return posterior_of(asia, Marginals.from_codes(asia, codes), interventions=[{"smoke": "yes"}, {"xray": "yes"}], **quick)
+
+
+def test_what_is_not_explained_gets_no_verdict_and_no_narrow_interval(unexplained):
+    assert not unexplained.explained and unexplained.probability["xray=yes"] > SURE  # it did happen, and still nothing is said of it
+    assert (unexplained.verdict == "cannot tell").all() and (unexplained.interval() == [0, 1]).all(axis=None)
+    assert unexplained.base_weight_interval(0.5) == (0, 1)
+    assert unexplained.summary().startswith("No mixture") and "bronc" in unexplained.summary().splitlines()[0]
+    assert [kind for kind, _ in unexplained.cautions] == [MisfitWarning] and "bronc" in unexplained.notes[0]
+
+
+def test_nodes_at_odds_say_what_they_look_like(unexplained):
+    looks = unexplained.at_odds["looks_like"]
+    assert list(looks.index) == ["bronc", "dysp"] and looks["bronc"] == MOVED and looks["dysp"] == "it follows bronc"
+    p = unexplained.at_odds["p_value"]
+    assert p.is_monotonic_increasing and p.max() < 1e-3
+
+
+def test_a_node_that_only_is_counted_differently_is_alone():
+    counts = counts_of(asia, Mixture({}), 20_000)
+    p = counts.p.copy()
+    p[asia.slices[asia.names.index("smoke")]] += [0.1, -0.1]
+    fit = posterior_of(asia, Marginals(counts.index, p, counts.n), interventions=[{"xray": "yes"}], **quick)
+    assert list(fit.at_odds.index) == ["smoke"] and fit.at_odds["looks_like"]["smoke"] == ALONE
+
+
+def test_a_sound_answer_has_nobody_at_odds(fit):
+    assert fit.explained and fit.at_odds.empty and list(fit.at_odds.columns) == list(NONE_AT_ODDS.columns)
+
+
+@given(seeds)
+@few
+def test_goodness_of_fit_takes_a_degree_of_freedom_for_each_share(seed):
+    rng = np.random.default_rng(seed)
+    design, inside = rng.standard_normal((30, 12)), rng.random(12) < 0.4
+    shares = np.where(inside, rng.random(12), 0)
+    p = [goodness_of_fit(Evidence(design, design @ shares + rng.standard_normal(30), shares), inside.astype(float)) for _ in range(200)]
+    assert stats.kstest(p, "uniform").pvalue > 1e-4  # one of ten thousand seeds; the seeds are fixed
+    whole = Evidence(np.eye(3), rng.standard_normal(3) * 100, np.zeros(3))
+    assert goodness_of_fit(whole, np.ones(3)) == 1 and goodness_of_fit(whole, np.zeros(3)) == pytest.approx(stats.chi2.sf(whole.target @ whole.target, 3))
+
+
+def test_states_claimed_in_proportion_tell_of_a_table():
+    net = CausalNetwork(("a",), (tuple("vwxyz"),), ((),), (np.array([0.4, 0.3, 0.15, 0.1, 0.05]),))
+    oracle, most = Oracle.from_network(net), np.array([False, True, True, True, True])
+    assert tell_tales(most, oracle.base * 0.5, oracle) == ["a"]
+    assert tell_tales(most, np.array([0, 0.05, 0.3, 0.01, 0.1]), oracle) == []
+    assert tell_tales(np.array([False, False, False, True, True]), oracle.base, oracle) == []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dimm_nb.posterior.posterior.tell_tales", lambda *_: ["smoke"])
+        said = posterior_of(asia, counts_of(asia, Mixture({}), 1000), **quick).cautions
+    assert [(kind, "its table, or an arrow into it" in text) for kind, text in said] == [(MisfitWarning, True)]
+
+
+# quiet periods
+
+
+def week(seed, alike=8, rows=8000):
+    return Marginals.from_codes(asia, np.repeat(asia.sample(rows // alike, seed), alike, axis=0))
+
+
+def test_scatter_is_one_for_independent_rows_and_what_it_is_for_others():
+    alone = np.array([quiet_scatter(asia, [week([s, k], 1) for k in range(6)]) for s in range(12)])
+    eights = np.array([quiet_scatter(asia, [week([s, k]) for k in range(6)]) for s in range(12)])
+    assert alone.min() == 1 and alone.mean() < 1.5 and 6.5 < eights.mean() < 12
+    assert (quiet_scatter(asia, [week(1)]) == 1).all()
+
+
+def test_a_node_that_scatters_more_than_others_gets_more_of_its_own():
+    rng, smoke = np.random.default_rng(0), asia.slices[asia.names.index("smoke")]
+    periods = []
+    for k in range(12):
+        counts = week(k, 1)
+        p = counts.p.copy()
+        p[smoke] += rng.normal(0, 0.05) * np.array([1, -1])
+        periods.append(Marginals(counts.index, p, counts.n))
+    factor = quiet_scatter(asia, periods)
+    assert factor["smoke"] > 20 and factor.drop("smoke").median() < 4
+
+
+@pytest.mark.parametrize("alike", [1, 3, 10])
+def test_the_design_effect_of_alike_rows_is_their_number(alike):
+    codes = np.repeat(asia.sample(1500, 1), alike, axis=0)
+    order = np.random.default_rng(0).permutation(len(codes))
+    names = np.array([f"visitor {i}" for i in range(1500)]).repeat(alike)
+    np.testing.assert_allclose(cluster_scatter(asia, codes[order], names[order]), alike, rtol=0.01)
+
+
+def test_scatter_widens_the_noise_and_only_of_its_node():
+    plain, wide = (read_shift(asia, asia_oracle, week(1), factors=factors_of(asia, s)) for s in (None, {"smoke": 9}))
+    noise = [noise_of(one, asia_oracle.base, simulated(asia, Mixture({}), 20_000)).diagonal() for one in (plain, wide)]
+    expected = np.where(asia.index.get_level_values(0) == "smoke", 9.0, 1.0)
+    np.testing.assert_allclose(noise[1], noise[0] * expected)
+    assert wide.rows[asia.names.index("smoke")] == pytest.approx(8000 / 9)
+
+
+def test_quiet_weeks_are_not_taken_for_something():
+    weeks = [week(k) for k in range(7)]
+    against = posterior_of(asia, weeks[0], baseline=weeks[1:], **quick)
+    widened = posterior_of(asia, weeks[0], scatter=cluster_scatter(asia, np.repeat(asia.sample(1000, 0), 8, axis=0), np.arange(8000) // 8), **quick)
+    assert "supported" not in {*against.verdict, *widened.verdict} and against.explained and widened.explained and not against.notes
+    table = placebo(asia, {f"week {k}": one for k, one in enumerate(weeks)})
+    assert list(table.index) == [f"week {k}" for k in range(7)] and (table["claims"] == 0).all() and (table["claimed"] == "").all()
+    naive = [posterior_of(asia, one, **quick) for one in weeks]
+    assert sum("supported" in set(f.verdict) or not f.explained for f in naive) >= 3  # eightfold variance is seen as independent rows
+
+
+def test_placebo_names_what_would_have_been_claimed():
+    touched = counts_of(asia, shares(asia, {("smoke", "yes"): 0.3}), 8000)
+    table = placebo(asia, [week(k, 1) for k in range(4)] + [touched])
+    assert list(table.index) == [1, 2, 3, 4, 5] and table.loc[5, "claimed"] == "smoke=yes" and table.loc[5, "claims"] == 1
+    with pytest.raises(ValueError, match="two or more quiet periods"): placebo(asia, [week(1)])
+
+
+def test_one_quiet_period_teaches_no_scatter_and_that_is_said():
+    fit = posterior_of(asia, week(1, 1), baseline=[week(2, 1)], **quick)
+    pd.testing.assert_frame_equal(fit.to_frame(), posterior_of(asia, week(1, 1), baseline=week(2, 1), **quick).to_frame())
+    assert "one quiet period only" in fit.notes[0]
+
+
+@pytest.mark.parametrize("options, message", [
+    ({"baseline": []}, "no quiet periods"), ({"baseline": [week(1), counts_of(alarm, Mixture({}), 500)]}, "unlike the network"), ({"baseline": [3]}, "Marginals"),
+    ({"scatter": {"smoke": 0.5}}, "1 or more"), ({"scatter": {"smoke": float("nan")}}, "1 or more"), ({"scatter": {"smog": 2}}, "no node 'smog'"),
+    ({"members": 0}, "members is a number"), ({"members": 1.5}, "members is a number"),
+])
+def test_bad_quiet_periods_scatter_and_members_are_refused(options, message):
+    with pytest.raises(ValueError, match=message): posterior_of(asia, counts_of(asia, Mixture({}), 500), **options)
+
+
+# networks that the stable period does not tell apart
+
+
+def test_members_that_agree_change_little_and_those_that_do_not_cannot_tell():
+    "a → b reversed: forcing a then leaves b alone, and b has to be forced as well."
+    pair = CausalNetwork(("a", "b"), (("0", "1"),) * 2, ((), (0,)), (np.array([0.5, 0.5]), np.array([[0.9, 0.1], [0.2, 0.8]])))
+    turned = CausalNetwork(("a", "b"), (("0", "1"),) * 2, ((1,), ()), (np.array([[9 / 11, 2 / 11], [1 / 9, 8 / 9]]), np.array([0.55, 0.45])))
+    counts = counts_of(pair, Mixture({"a=1": 0.3}), 20_000, 1, [Intervention({"a": "1"})])
+    alone = posterior_of(pair, counts)
+    same = posterior_of(replace(pair, others=(pair,)), counts, members=2)
+    both = posterior_of(replace(pair, others=(turned,)), counts)
+    assert (alone.disagreement == 0).all() and same.disagreement.max() < 0.1 and same.record.share.shape[0] == 4
+    assert alone.verdict["a", "1"] == same.verdict["a", "1"] == "supported"
+    assert both.disagreement["b", "1"] > 0.9 and both.verdict["b", "1"] == "cannot tell" and both.converged
+    assert 0.4 < both.probability["b", "1"] < 0.6  # one of two networks, with equal weights
+    open_arrow = posterior_of(replace(pair, reversible=frozenset({("a", "b")})), counts)  # Bayes' rule makes the other from this one
+    assert open_arrow.record.share.shape[0] > WITHIN and open_arrow.disagreement["b", "1"] > 0.9 and open_arrow.converged
+
+
+def test_members_of_a_network_with_no_open_arrow_are_itself_and_that_is_said():
+    counts = counts_of(asia, Mixture({}), 1000)
+    fit = posterior_of(asia, counts, members=4, **quick)
+    assert "stands alone" in fit.notes[0] and not posterior_of(asia, counts, **quick).notes and (fit.disagreement == 0).all()

@@ -15,7 +15,7 @@ import math
 import os
 import threading
 from collections import namedtuple
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -58,7 +58,7 @@ PRIOR = Prior()
 def choice_sets(
     base: np.ndarray, # (S,) p
     slices: Sequence[slice], # each node's part of it
-    dos: Sequence[dict[int, int]], # C interventions as positions {node: state}
+    dos: Sequence[Mapping[int, int]], # C interventions as positions {node: state}
 ) -> tuple[np.ndarray, np.ndarray]: # (C,) the set an intervention belongs to, −1 for none; how many each set has
     """For each node whose every state (with p > OCCURS) can be forced: those interventions, not all of which may happen.
 
@@ -68,7 +68,7 @@ def choice_sets(
         (S,) p
     slices : Sequence[slice]
         each node's part of it
-    dos : Sequence[dict[int, int]]
+    dos : Sequence[Mapping[int, int]]
         C interventions as positions {node: state}
 
     Returns
