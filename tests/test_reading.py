@@ -393,6 +393,10 @@ BAD = {
         csv_text([*SHOP_COUNTS, ("Device", "Total", 12001)]),
         ["line 9", "'Total' has 12,001", "12,000", "is a line missing?"],
     ),
+    "a total by another name that does not match": (
+        csv_text([*SHOP_COUNTS, ("Device", "Running total", 12001)]),
+        ["line 9", "'Running total' has 12,001", "is a line missing?"],
+    ),
     "a grand total that does not match": (
         csv_text([*SHOP_COUNTS, ("Grand total", "", 36001)]),
         ["line 9", "is a line missing?"],
