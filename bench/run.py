@@ -25,7 +25,7 @@ sys.path.insert(0, str(HERE))
 import pandas as pd
 from common import COLUMNS
 
-BENCHMARKS = ("oracle", "exact", "dimm", "em", "posterior", "count")
+BENCHMARKS = ("network", "oracle", "exact", "dimm", "em", "posterior", "count")
 PACKAGES = ("numpy", "scipy", "pandas", "pgmpy", "pyagrum", "clarabel", "ibis-framework", "duckdb", "polars")
 ASKED = (  # beginning of `what`, of `peer`, the column, at least (or at most), this much
     ("oracle, alarm", "pgmpy", "ratio", "≥", 300),
@@ -36,6 +36,11 @@ ASKED = (  # beginning of `what`, of `peer`, the column, at least (or at most), 
     ),
     ("oracle, andes", "", "ours_seconds", "≤", 1),
     ("oracle", "", "peak_mb", "≤", 1024),
+    ("reading, diabetes", "version 0.1", "ratio", "≥", 10),
+    ("large oracle, munin1", "", "ours_seconds", "≤", 2),
+    ("large oracle, link", "", "ours_seconds", "≤", 10),
+    ("large oracle, barley", "", "ours_seconds", "≤", 5),
+    ("large oracle", "", "peak_mb", "≤", 1024),
     ("exact, S = 1122", "", "ours_seconds", "≤", 0.1),
     ("OPT(ε)", "", "gap", "≤", 1e-6),
     ("OPT(ε), ALARM", "SLSQP", "ratio", "≥", 50),
