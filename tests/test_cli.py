@@ -7,6 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
+import threading
 import warnings
 from pathlib import Path
 
@@ -70,8 +71,11 @@ def test_help_names_the_verbs(dimm):
 
 def test_networks_lists_what_can_be_loaded(dimm):
     status, out, _ = dimm("networks")
-    assert status == 0 and {"alarm", "asia"} <= set(out.split())
-    assert dimm_nb.load_network(out.split()[0]).names
+    assert status == 0 and {"alarm", "asia"} <= {line.split()[0] for line in out.splitlines()}
+    for name in ("alarm", "asia"):
+        net = dimm_nb.load_network(name)
+        sizes = f"{len(net.names)} nodes {sum(map(len, net.parents))} arrows {len(net.index)} categories".split()
+        assert next(line.split()[1:] for line in out.splitlines() if line.startswith(name)) == sizes
 
 
 def test_what_simulate_writes_recover_reads(dimm, folder):
@@ -135,13 +139,9 @@ def test_totals_that_differ_are_kept_and_warned_of(dimm):
 def test_the_demonstration(dimm):
     status, out, err = dimm("demo --rows 5000 --only alarm --out show")
     assert status == 0 and "alarm: drawing 5,000 rows" in err and "warning" not in err
-    doubt, *sentences = out.splitlines()[:4]
-    assert (
-        "can be explained" in doubt
-        and "of the traffic" in sentences[0]
-        and "supported" in sentences[1]
-        and "points" in sentences[2]
-    )
+    said = " ".join(out.split("The truth was known")[0].split())
+    assert said.startswith("These counts can be explained") and "of the traffic" in said and "supported" in said and "points" in said
+    assert all(len(line) <= 80 for line in out.split("The truth was known")[0].splitlines())
     assert all(metric in out for metric in ("MSE", "MAE", "MABRE", "Δ"))
     assert sorted(os.listdir("show")) == [
         "alarm.html",
@@ -522,6 +522,117 @@ def test_a_folder_that_may_not_be_written_to(dimm, folder):
     refused(dimm, "simulate asia --interventions 1 --rows 10 --out locked/x.csv", "locked")
 
 
+def snapshot():
+    "What lies in the folder, byte for byte."
+    return {path.name: path.read_bytes() for path in Path().iterdir() if path.is_file() and not path.is_fifo()}
+
+
+@pytest.mark.parametrize("line, word", [
+    ("recover s.bif base.csv --out s.bif", "NETWORK"),
+    ("recover s.bif base.csv --out link.bif", "NETWORK"),
+    ("attribute s.bif base.csv --csv s.bif", "NETWORK"),
+    ("attribute s.bif base.csv --json ./base.csv", "COUNTS"),
+    ("attribute s.bif base.csv --baseline month.csv --html month.csv", "--baseline"),
+    ("attribute s.bif base.csv --interventions could.txt --csv could.txt", "--interventions"),
+    ("simulate s.bif --out s.bif", "NETWORK"),
+    ("learn rows.csv --tiers k.yaml --out k.yaml", "--tiers"),
+    ("learn rows.csv --graph g.txt --out g.txt", "--graph"),
+    ("count rows.csv s.bif --out s.bif", "NETWORK"),
+])
+def test_no_input_is_replaced(dimm, line, word):
+    dimm_nb.load_network("asia").to_bif("s.bif")
+    Path("link.bif").symlink_to("s.bif")
+    for name in ("base.csv", "month.csv"):
+        Path(name).write_text(counts_csv())
+    for name, text in (("could.txt", "smoke=yes\n"), ("rows.csv", SHOP), ("k.yaml", "max_parents: 2\n"), ("g.txt", "x")):
+        Path(name).write_text(text)
+    before = snapshot()
+    refused(dimm, line, "which is read", word, status=(2,))
+    assert snapshot() == before and Path("link.bif").is_symlink()
+
+
+def test_links_devices_and_pipes(dimm):
+    Path("good.csv").write_text(counts_csv())
+    Path("loop").symlink_to("loop")
+    Path("nowhere").symlink_to("gone.csv")
+    Path("there.csv").write_text("old")
+    Path("link.csv").symlink_to("there.csv")
+    refused(dimm, "recover asia good.csv --out loop", "loop of links")
+    refused(dimm, "recover asia good.csv --out nowhere", "link to 'gone.csv', which is not there")
+    refused(dimm, "attribute asia /dev/zero", "device or a pipe")
+    assert dimm("recover asia good.csv --out link.csv --quiet") == (0, "", "")
+    assert Path("link.csv").is_symlink() and Path("there.csv").read_text().startswith("node,state,share")
+    os.mkfifo("pipe")
+    refused(dimm, "attribute asia pipe", "device or a pipe")
+    got = []
+    reader = threading.Thread(target=lambda: got.append(Path("pipe").read_text()))
+    reader.start()
+    assert dimm("attribute asia good.csv --method dimm --json pipe --quiet")[0] == 0
+    reader.join(30)
+    assert json.loads(got[0])["method"] == "dimm" and Path("pipe").is_fifo()
+    if Path("/dev/full").exists():
+        status, _, err = dimm("attribute asia good.csv --method dimm --html /dev/full")
+        assert (status, err) == (1, "dimm: /dev/full: No space left on device\n") and Path("/dev/full").is_char_device()
+
+
+def test_files_are_there_though_nobody_reads_the_answer(dimm, monkeypatch):
+    Path("good.csv").write_text(counts_csv())
+    def gone(*_, **__):
+        raise BrokenPipeError
+    monkeypatch.setattr(cli.click, "echo", gone)
+    monkeypatch.setattr(cli.os, "dup2", lambda *_: None)
+    monkeypatch.setattr(cli.sys, "stdout", open(os.devnull, "w"))
+    assert cli.main("attribute asia good.csv --method dimm --html report.html --json out.json".split()) == 1
+    assert Path("report.html").read_text().rstrip().endswith("</html>") and json.loads(Path("out.json").read_text())
+
+
+@pytest.mark.parametrize("line, words", [
+    ("experiment time --jobs 0 --out x", ["--jobs", "from 1 to 1,024"]),
+    ("experiment time --repetitions 99999999999 --out x", ["--repetitions"]),
+    ("attribute asia good.csv --seed 4294967296", ["--seed", "4294967295"]),
+    ("recover asia good.csv --seed 4294967296", ["--seed"]),
+    ("learn good.csv --smoothing inf --out x.bif", ["--smoothing", "finite"]),
+    ("attribute asia good.csv --totals nan", ["--totals", "finite"]),
+    ("attribute asia good.csv --level nan", ["--level"]),
+    ("attribute asia good.csv --metric dysp", ["NODE=STATE", "dysp=yes"]),
+    ("attribute asia good.csv --nodes smok", ["'smoke'"]),
+    ("attribute asia good.csv --nodes smoke --interventions could.txt", ["--interventions"]),
+    ("attribute asia good.csv --interventions none.txt", ["none.txt"]),
+    ("attribute asia good.csv --interventions odd.txt", ["odd.txt, line 2", "'yes'"]),
+])
+def test_options_are_refused_at_once_and_in_words(dimm, line, words):
+    Path("good.csv").write_text(counts_csv())
+    Path("could.txt").write_text("smoke=yes\n")
+    Path("odd.txt").write_text("# what could have been\nsmoke=yse\n")
+    refused(dimm, line, *words)
+
+
+def test_a_catalogue_on_the_command_line(dimm):
+    assert dimm("simulate asia --interventions 1 --rows 20000 --seed 3 --out counts.csv")[0] == 0
+    Path("could.txt").write_text("smoke=yes\n\nspring campaign: bronc=no, smoke=no\n")
+    for line, names in (("--nodes smoke,dysp", ["smoke=yes", "smoke=no", "dysp=yes", "dysp=no"]),
+                        ("--interventions could.txt", ["smoke=yes", "spring campaign"])):
+        status, out, err = dimm(f"attribute asia counts.csv {line} --method dimm --json -")
+        assert (status, err) == (0, "") and {row["intervention"] for row in json.loads(out)["interventions"]} == set(names)
+
+
+def test_doubt_has_a_status_of_its_own_where_asked_for(dimm):
+    Path("good.csv").write_text(counts_csv())  # half and half at every node: nothing on one node explains it
+    for line, wanted in (("--strict", 3), ("", 0)):
+        status, out, _ = dimm(f"attribute asia good.csv --nodes xray --method dimm {line}")
+        assert status == wanted and out.startswith("With care: no mixture") and max(map(len, out.splitlines())) <= 80
+
+
+def test_help_is_in_the_order_of_work_and_cut_nowhere(dimm):
+    _, out, _ = dimm("--help")
+    lines = out.split("Commands:")[1].split("\n\n")[0].strip().splitlines()
+    listed = [line.split()[0] for line in lines]
+    assert not any("..." in line for line in lines)
+    order = ["demo", "learn", "count", "attribute", "recover", "app"]
+    assert [verb for verb in listed if verb in order] == order
+    assert "3 answered" in out and "_DIMM_COMPLETE" in out
+
+
 # tables: learn and count
 
 
@@ -611,7 +722,7 @@ def test_a_graph_of_tetrad_s_gets_tables(dimm, folder):
     ("count cut.parquet asia --out counts.csv", ["cut.parquet cannot be read as Parquet"]),
     ("count stable.csv asia --report --out counts.csv", ["stable.csv", "no column 'node'"]),
     ("count stable.csv asia --report --name x --out counts.csv", ["--report has no --name"]),
-    ("count stable.csv asia --out stable.csv", ["would replace the table"]),
+    ("count stable.csv asia --out stable.csv", ["would replace 'stable.csv', which is read"]),
 ])
 def test_bad_tables_are_refused(dimm, folder, line, words):
     (folder / "stable.csv").write_text(SHOP)

@@ -82,6 +82,10 @@ def metric_label(
             f"a metric is one node and its state, as in {{{net.names[0]!r}: {net.states[0][0]!r}}}, not {metric!r}"
         )
     nodes = same_label(net.names)
+    if isinstance(metric, str) and "=" not in metric:
+        known = look_up(same_label(net.names), metric)
+        j = 0 if known is None else net.names.index(known)
+        raise ValueError(f"a metric is NODE=STATE: {metric!r} has no =; write {net.names[j]}={net.states[j][0]}, say")
     node, state = next((pair for pair in splits if look_up(nodes, pair[0]) is not None), splits[0])
     j = net.position(look_up(nodes, node) or node)  # raises for what the network does not know
     state = look_up(same_label(net.states[j]), state) or state
