@@ -528,8 +528,8 @@ def whole_numbers(name: str, values: int | Iterable[int], least: int, most: floa
     -------
     list[int]
     """
-    listed = isinstance(values, Iterable) and np.asarray(values).ndim  # a text has no axis
-    several: list = list(values) if listed else [values]
+    one = np.ndim(np.asarray(values)) == 0  # a text has no axis
+    several: list = list(values) if isinstance(values, Iterable) and not one else [values]
     for value in several:
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value <= most:
             limits = f"{least} or more" if most == np.inf else f"from {least} to {most}"
