@@ -1,4 +1,4 @@
-"""Counting: every source gives the same counts, every rule has its place, and what does not fit is refused with its name."""
+"""Counting: every source gives the same counts, every rule has its place, what does not fit is refused by name."""
 
 import warnings
 
@@ -6,8 +6,7 @@ import ibis
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from dimm_nb.mixture.cells import MISSING, OTHER, bin_labels, cut_points, interval_names
 from dimm_nb.mixture.marginals import count_categories, count_values

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from dimm_nb.explorer.app import MOST_BYTES
-from dimm_nb.theory.live import picture
-from dimm_nb.network.axis import Marginals
+from dimm_nb.explorer.scene import Settings, draw_stems, look
 from dimm_nb.mixture.marginals import write_counts
 from dimm_nb.mixture.mixture import random_mixture, sample_mixture
+from dimm_nb.network.axis import Marginals
 from dimm_nb.network.network import load_network
-from dimm_nb.explorer.scene import Settings, draw_stems, look
+from dimm_nb.theory.live import picture
 
 BIN = Path(sys.executable).parent
 CHROMIUM = next((path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path), None)

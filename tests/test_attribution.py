@@ -22,7 +22,7 @@ from dimm_nb.attribution.periods import attribute_series
 from dimm_nb.attribution.report import report_html
 from dimm_nb.mixture.mixture import Mixture, mixture_marginals, random_mixture, sample_mixture
 from dimm_nb.network.axis import DimmWarning, Marginals, MisfitWarning
-from dimm_nb.network.network import as_network, CausalNetwork, Intervention, load_network, random_network
+from dimm_nb.network.network import CausalNetwork, Intervention, as_network, load_network, random_network
 from dimm_nb.network.oracle import Oracle
 
 few = settings(max_examples=12, deadline=None)
@@ -255,7 +255,8 @@ def test_the_stable_counts_kept_with_a_network_are_its_baseline():
     now = Marginals.from_codes(ASIA, sample_mixture(ASIA, Mixture({("smoke", "yes"): 0.4}), 20_000, seed=6)[0])
     kept = replace(ASIA, stable=month)
     plain = attribute(ASIA, now, baseline=month, method="dimm")
-    for found in (attribute(kept, now, method="dimm"), attribute_series(kept, {"now": now}, method="dimm").results["now"]):
+    for found in (attribute(kept, now, method="dimm"),
+                  attribute_series(kept, {"now": now}, method="dimm").results["now"]):
         np.testing.assert_allclose(found.stable, month.p)
         assert found.mixture == plain.mixture
         assert any("baseline agrees" in note for note in found.notes)

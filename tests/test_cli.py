@@ -1,4 +1,4 @@
-"""The `dimm` command: each verb, and what it says of bad input. A failure is one line, a status that is not 0, and no file."""
+"""The `dimm` command: each verb, and what it says of bad input: one line, a status that is not 0, and no file."""
 import csv
 import gzip
 import io
@@ -116,7 +116,7 @@ def test_exact_marginals_are_recovered_exactly(dimm, folder):
     net = dimm_nb.CausalNetwork(("x",), (("a", "b"),), ((),), (np.array([.5, .5]),))
     net.to_bif("coin.bif")
     Path("counts.csv").write_text("node,state,count\nx,a,750\nx,b,250\n")
-    status, out, _ = dimm("recover ./coin.bif counts.csv --solver exact --out answer.csv")
+    status, _out, _ = dimm("recover ./coin.bif counts.csv --solver exact --out answer.csv")
     assert status == 0 and pd.read_csv("answer.csv").share.tolist() == pytest.approx([.5, 0])
 
 
@@ -140,7 +140,8 @@ def test_the_demonstration(dimm):
     status, out, err = dimm("demo --rows 5000 --only alarm --out show")
     assert status == 0 and "alarm: drawing 5,000 rows" in err and "warning" not in err
     said = " ".join(out.split("The truth was known")[0].split())
-    assert said.startswith("These counts can be explained") and "of the traffic" in said and "supported" in said and "points" in said
+    assert (said.startswith("These counts can be explained") and "of the traffic" in said and "supported" in said
+            and "points" in said)
     assert all(len(line) <= 80 for line in out.split("The truth was known")[0].splitlines())
     assert all(metric in out for metric in ("MSE", "MAE", "MABRE", "Δ"))
     assert sorted(os.listdir("show")) == [
@@ -222,7 +223,8 @@ def test_the_command_is_installed_and_its_status_reaches_the_shell():
 
 
 def test_help_loads_no_heavy_library():
-    code = "import sys; from dimm_nb.use.cli import main; main(['--help']); print(set('numpy pandas scipy pgmpy matplotlib'.split()) & set(sys.modules))"
+    code = ("import sys; from dimm_nb.use.cli import main; main(['--help']); "
+            "print(set('numpy pandas scipy pgmpy matplotlib'.split()) & set(sys.modules))")
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.endswith(
         "set()\n"
     )
@@ -402,7 +404,7 @@ BAD_COUNTS = {
     "empty file": (b"", ["node"]),
     "header only": (b"node,state,count\n", ["no counts"]),
     "binary": (bytes(range(256)), ["UTF-8"]),
-    "Latin-1": (changed(**{"fièvre": {"yes": 1}}).encode("latin-1"), ["UTF-8"]),
+    "Latin-1": (changed(fièvre={"yes": 1}).encode("latin-1"), ["UTF-8"]),
     "a cell too many": (counts_csv().replace("tub,yes,50", "tub,yes,5,0").encode(), ["line 4"]),
     "a cell too few": (counts_csv().replace("tub,yes,50", "tub,yes").encode(), ["line 4"]),
     "an open quote": (counts_csv().replace("tub,yes", 'tub,"yes').encode(), ["line"]),
@@ -544,7 +546,8 @@ def test_no_input_is_replaced(dimm, line, word):
     Path("link.bif").symlink_to("s.bif")
     for name in ("base.csv", "month.csv"):
         Path(name).write_text(counts_csv())
-    for name, text in (("could.txt", "smoke=yes\n"), ("rows.csv", SHOP), ("k.yaml", "max_parents: 2\n"), ("g.txt", "x")):
+    for name, text in (("could.txt", "smoke=yes\n"), ("rows.csv", SHOP), ("k.yaml", "max_parents: 2\n"),
+                       ("g.txt", "x")):
         Path(name).write_text(text)
     before = snapshot()
     refused(dimm, line, "which is read", word, status=(2,))
@@ -613,7 +616,8 @@ def test_a_catalogue_on_the_command_line(dimm):
     for line, names in (("--nodes smoke,dysp", ["smoke=yes", "smoke=no", "dysp=yes", "dysp=no"]),
                         ("--interventions could.txt", ["smoke=yes", "spring campaign"])):
         status, out, err = dimm(f"attribute asia counts.csv {line} --method dimm --json -")
-        assert (status, err) == (0, "") and {row["intervention"] for row in json.loads(out)["interventions"]} == set(names)
+        assert ((status, err) == (0, "")
+                and {row["intervention"] for row in json.loads(out)["interventions"]} == set(names))
 
 
 def test_doubt_has_a_status_of_its_own_where_asked_for(dimm):
@@ -666,10 +670,13 @@ def test_learn_and_count(dimm, folder):
 
 
 def test_a_draft_is_one_command_away_and_learns(dimm, folder):
-    rows = pd.DataFrame({"visit": [f"v{k}" for k in range(1200)], "site": "DE", "seconds": [k * 1.7 % 97 for k in range(1200)]})
-    rows.assign(device=["phone", "desktop", "phone"] * 400, bought=["no", "yes"] * 600).to_csv("stable.csv", index=False)
+    rows = pd.DataFrame({"visit": [f"v{k}" for k in range(1200)], "site": "DE",
+                         "seconds": [k * 1.7 % 97 for k in range(1200)]})
+    rows = rows.assign(device=["phone", "desktop", "phone"] * 400, bought=["no", "yes"] * 600)
+    rows.to_csv("stable.csv", index=False)
     status, out, err = dimm("learn stable.csv --out net.bif")
-    assert status == 1 and "3 of 5 columns need a decision (dimm init drafts it)" in err and "column 'site'" in err and not (folder / "net.bif").exists()
+    assert (status == 1 and "3 of 5 columns need a decision (dimm init drafts it)" in err and "column 'site'" in err
+            and not (folder / "net.bif").exists())
     status, out, err = dimm("init stable.csv")
     assert status == 0 and "tiers.yaml: 3 features, 1 of them cut, 0 grouped; 2 columns left out" in out
     assert "dimm learn stable.csv --tiers tiers.yaml --out net.bif" in out
@@ -678,14 +685,16 @@ def test_a_draft_is_one_command_away_and_learns(dimm, folder):
     assert "tables rest on 1,200 rows" in out
     (folder / "tiers.yaml").write_text("tiers: [[device], [bought]]")
     status, out, err = dimm("init stable.csv")
-    assert status == 2 and "is there already" in err and (folder / "tiers.yaml").read_text() == "tiers: [[device], [bought]]"
+    assert (status == 2 and "is there already" in err
+            and (folder / "tiers.yaml").read_text() == "tiers: [[device], [bought]]")
     assert dimm("init nothing.csv --out x.yaml")[0] == 1 and not (folder / "x.yaml").exists()
 
 
 def test_learn_says_which_arrows_are_open(dimm, folder):
     (folder / "stable.csv").write_text(SHOP)
     status, out, err = dimm("learn stable.csv --out net.bif")
-    assert status == 0 and "1 of 1 arrows could as well point the other way (Device → Cart)" in out and "learned without tiers" in err
+    assert (status == 0 and "1 of 1 arrows could as well point the other way (Device → Cart)" in out
+            and "learned without tiers" in err)
     (folder / "tiers.yaml").write_text("tiers: [[Device], [Cart]]\n")
     status, out, err = dimm("learn stable.csv --tiers tiers.yaml --out net.bif")
     assert status == 0 and "the data orient all 1 arrows" in out and err == ""
@@ -696,8 +705,9 @@ def test_learn_never_replaces_what_it_reads(words, dimm, folder):
     (folder / "stable.csv").write_text(SHOP)
     (folder / "own.yaml").write_text("tiers: [[Device], [Cart]]\n")
     (folder / "graph.txt").write_text("Graph Nodes:\nDevice;Cart\n\nGraph Edges:\n1. Device --> Cart\n")
-    status, out, err = dimm(f"learn stable.csv {words}")
-    assert status == 2 and "which is read: name another file" in err and not (folder / words.split()[1]).read_text().startswith("network")
+    status, _out, err = dimm(f"learn stable.csv {words}")
+    assert (status == 2 and "which is read: name another file" in err
+            and not (folder / words.split()[1]).read_text().startswith("network"))
 
 
 def test_a_graph_of_tetrad_s_gets_tables(dimm, folder):
@@ -706,7 +716,7 @@ def test_a_graph_of_tetrad_s_gets_tables(dimm, folder):
     (folder / "tiers.yaml").write_text("tiers: [[Device], [Cart]]\n")
     assert dimm("learn stable.csv --graph graph.txt --tiers tiers.yaml --out net.bif")[0] == 0
     assert dimm_nb.CausalNetwork.from_bif("net.bif").parents == ((), (0,))
-    status, out, err = dimm("learn stable.csv --graph graph.txt --out other.bif")
+    status, _out, err = dimm("learn stable.csv --graph graph.txt --out other.bif")
     assert status == 1 and "1 edges have no direction, Cart --- Device" in err
 
 
@@ -718,7 +728,8 @@ def test_a_graph_of_tetrad_s_gets_tables(dimm, folder):
     ("learn constant.csv --out net.bif", ["'site' has the one value 'DE'"]),
     ("learn cut.parquet --out net.bif", ["cut.parquet cannot be read as Parquet"]),
     ("learn stable.csv --out stable.csv", ["would replace 'stable.csv', which is read"]),
-    ("count stable.csv asia --out counts.csv", ["stable.csv", "name every node of the network, for a table of rows; found 'Device'"]),
+    ("count stable.csv asia --out counts.csv",
+     ["stable.csv", "name every node of the network, for a table of rows; found 'Device'"]),
     ("count cut.parquet asia --out counts.csv", ["cut.parquet cannot be read as Parquet"]),
     ("count stable.csv asia --report --out counts.csv", ["stable.csv", "no column 'node'"]),
     ("count stable.csv asia --report --name x --out counts.csv", ["--report has no --name"]),
@@ -731,6 +742,6 @@ def test_bad_tables_are_refused(dimm, folder, line, words):
     (folder / "odd.yaml").write_text("tiers: [[Kart]]")
     (folder / "cycle.yaml").write_text("required: [[Device, Cart], [Cart, Device]]")
     before = sorted(os.listdir())
-    status, out, err = dimm(line)
+    status, _out, err = dimm(line)
     assert status in (1, 2) and err.count("\n") == 1 and err.startswith("dimm: ") and all(word in err for word in words)
     assert sorted(os.listdir()) == before

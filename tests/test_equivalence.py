@@ -87,7 +87,8 @@ def test_rows_go_with_the_tables():
     exact = turned(CausalNetwork(net.names, net.states, net.parents, net.cpts, rows=[np.inf, [20, 60]]), 0, 1)
     assert np.isinf(exact.rows[1]) and np.isinf(exact.rows[0]).all()
     sure = CausalNetwork(["a", "b"], [["x", "y"]] * 2, [(), (0,)], [[.25, .75], [[1, 0], [1, 0]]], rows=[80, [20, 60]])
-    np.testing.assert_allclose(turned(sure, 0, 1).cpts[0], [[.25, .75], [.25, .75]])  # b = y cannot be: a keeps its chances
+    # b = y cannot be: a keeps its chances
+    np.testing.assert_allclose(turned(sure, 0, 1).cpts[0], [[.25, .75], [.25, .75]])
     assert turned(load_network("asia"), *map(load_network("asia").position, ("smoke", "lung"))).rows is None
 
 

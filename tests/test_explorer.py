@@ -1,21 +1,15 @@
-"""The explorer without a browser: typed numbers, settings that cannot be, changes in quick succession, solvers that die."""
+"""The explorer without a browser: typed numbers, impossible settings, changes in quick succession, solvers that die."""
 import gc
 import os
 import signal
 from dataclasses import replace
 
 import numpy as np
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from dimm_nb.use.cli import main
 from dimm_nb.explorer.explorer import Explorer, Job, explore, numbers_html
-from dimm_nb.theory.live import Number, alert, live, picture, read_number, spelled
-from dimm_nb.network.network import CausalNetwork, random_network
 from dimm_nb.explorer.scene import (
-    GRID,
     SOLVERS,
     SettingError,
     Settings,
@@ -26,6 +20,9 @@ from dimm_nb.explorer.scene import (
     look,
     true_mixture,
 )
+from dimm_nb.network.network import CausalNetwork, random_network
+from dimm_nb.theory.live import Number, alert, picture, read_number, spelled
+from dimm_nb.use.cli import main
 
 SMALL = Settings("asia", 4, rows=1_000)
 

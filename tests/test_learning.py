@@ -41,7 +41,8 @@ def test_a_chain_is_found_and_directed_by_tiers():
 
 
 def test_required_and_forbidden_edges_are_kept():
-    knowledge = Knowledge([[name] for name in COLUMNS], required=[["Country", "Cart"]], forbidden=[["Device", "Browser"]])
+    knowledge = Knowledge([[name] for name in COLUMNS], required=[["Country", "Cart"]],
+                          forbidden=[["Device", "Browser"]])
     for _ in range(2):  # the search changes what it is given: a second time must be the same
         found = set(learn_structure(chain(), knowledge))
         assert ("Country", "Cart") in found and ("Device", "Browser") not in found
@@ -70,18 +71,22 @@ def test_tables_are_smoothed_counts(smoothing):
     m = (frame.Device.value_counts()[["a", "b"]].to_numpy() + .5) / (len(frame) + 1)
     for i, u in enumerate("ab"):
         for j, v in enumerate("ab"):
-            here = frame[(frame[order[0]] == u) & (frame[order[1]] == v)].Device.value_counts().reindex(["a", "b"]).to_numpy()
+            rows = frame[(frame[order[0]] == u) & (frame[order[1]] == v)]
+            here = rows.Device.value_counts().reindex(["a", "b"]).to_numpy()
             np.testing.assert_allclose(net.cpts[at][i, j], (here + alpha * m) / (here.sum() + alpha))
 
 
 def test_no_probability_is_zero_and_states_never_seen_are_kept():
-    frame = pd.DataFrame({"a": pd.Categorical(["x"] * 50 + ["y"] * 50, ["x", "y", "never"]), "b": pd.Categorical(["u", "v"] * 50)})
+    frame = pd.DataFrame({"a": pd.Categorical(["x"] * 50 + ["y"] * 50, ["x", "y", "never"]),
+                          "b": pd.Categorical(["u", "v"] * 50)})
     net = fit_tables(frame, [("a", "b")])
     assert net.states[0] == ("x", "y", "never") and all(cpt.min() > 0 for cpt in net.cpts)
     np.testing.assert_allclose(net.cpts[1][2], [0.5, 0.5])
 
 
-@pytest.mark.parametrize("edges, message", [([("Country", "Kart")], "did you mean 'Cart'"), ([("Cart", "Device"), ("Device", "Cart")], "has a cycle, ")])
+@pytest.mark.parametrize("edges, message",
+                         [([("Country", "Kart")], "did you mean 'Cart'"),
+                          ([("Cart", "Device"), ("Device", "Cart")], "has a cycle, ")])
 def test_edges_that_make_no_network(edges, message):
     with pytest.raises(ValueError, match=message):
         fit_tables(chain(50), edges)
@@ -106,7 +111,8 @@ def test_a_file_and_its_next_period_fit_together(tmp_path):
 def test_steps_are_told():
     said = []
     learn_network(chain(200), Knowledge([[name] for name in COLUMNS]), say=said.append)
-    assert len(said) == 4 and "4 features with 200 of 200 rows" in said[1] and said[-1] == "searching 7 times more, in resampled rows"
+    assert (len(said) == 4 and "4 features with 200 of 200 rows" in said[1]
+            and said[-1] == "searching 7 times more, in resampled rows")
 
 
 # what it rests on
@@ -117,7 +123,8 @@ def test_a_network_keeps_the_stable_period_s_counts():
     net = learn_network(frame, Knowledge([[name] for name in COLUMNS]), bootstrap=2)
     assert net.stable == Marginals.from_codes(net, net.codes(frame)) and net.smoothing == 10
     for parents, rows in zip(net.parents, net.rows):
-        by_hand = frame.groupby([net.names[p] for p in parents], observed=False).size().to_numpy() if parents else len(frame)
+        by_hand = frame.groupby([net.names[p] for p in parents],
+                                observed=False).size().to_numpy() if parents else len(frame)
         np.testing.assert_array_equal(rows.ravel(), by_hand)
     for name, parents, family in zip(net.names, net.parents, stable_families(net)):
         by_hand = frame.groupby([*(net.names[p] for p in parents), name], observed=False).size()
@@ -133,7 +140,9 @@ def test_a_given_graph_keeps_counts_and_is_taken_as_known():
 
 
 def test_learning_without_tiers_warns_and_names_what_is_open():
-    with pytest.warns(NetworkWarning, match="learned without tiers: 3 of 3 arrows could as well point the other way \\(Country → Device, ") as said:
+    with pytest.warns(NetworkWarning,
+                      match="learned without tiers: 3 of 3 arrows could as well point the other way \\(Country → "
+                            "Device, ") as said:
         net = learn_network(chain(), bootstrap=0)
     assert said[0].filename == __file__ and net.reversible == edges_of(net) and len(net.members(4)) == 4
     with warnings.catch_warnings():
@@ -150,7 +159,8 @@ def test_tiers_and_required_edges_settle_arrows_and_what_follows():
     net = learn_network(frame, Knowledge(required=[["Country", "Device"]]), bootstrap=0)
     assert net.reversible == frozenset() and doubt(net) == "the data orient all 3 arrows, if the edges are right"
     net = learn_network(frame, Knowledge([["Country", "Device"], ["Browser", "Cart"]]), bootstrap=0)
-    assert net.reversible == {("Country", "Device")}, "the arrow between the tiers settles Browser → Cart, as nothing collides there"
+    settled = "the arrow between the tiers settles Browser → Cart, as nothing collides there"
+    assert net.reversible == {("Country", "Device")}, settled
     assert with_open_arrows(net, Knowledge(forbidden=[["Device", "Country"]])).reversible == frozenset()
 
 
@@ -199,7 +209,8 @@ def test_what_a_network_rests_on_goes_to_file_and_back_and_other_readers_pass_it
     from pgmpy.readwrite import BIFReader
 
     gum = pytest.importorskip("pyagrum")  # which silences SWIG's warnings: as errors they would end the process
-    for other in (CausalNetwork.from_pgmpy(BIFReader(str(tmp_path / "net.bif")).get_model()), gum.loadBN(str(tmp_path / "net.bif"))):
+    for other in (CausalNetwork.from_pgmpy(BIFReader(str(tmp_path / "net.bif")).get_model()),
+                  gum.loadBN(str(tmp_path / "net.bif"))):
         if isinstance(other, CausalNetwork):
             assert edges_of(other) == edges_of(net)
         else:
@@ -219,6 +230,8 @@ def test_recovery_counts_edges_by_hand():
 
 
 def test_recovery_s_total_variation_by_hand():
-    one, other = (CausalNetwork(["a", "b"], [["x", "y"]] * 2, [(), (0,)], [[.5, .5], rows]) for rows in ([[.9, .1], [.2, .8]], [[.7, .3], [.2, .8]]))
+    one, other = (CausalNetwork(["a", "b"], [["x", "y"]] * 2, [(), (0,)], [[.5, .5], rows])
+                  for rows in ([[.9, .1], [.2, .8]], [[.7, .3], [.2, .8]]))
     found = recovery(one, other)
-    assert found["TV under do(), mean"] == pytest.approx((0.2 + 0) / 2) and found["the same, effects ignored"] == pytest.approx((0.35 + 0.35) / 2)
+    assert (found["TV under do(), mean"] == pytest.approx((0.2 + 0) / 2)
+            and found["the same, effects ignored"] == pytest.approx((0.35 + 0.35) / 2))

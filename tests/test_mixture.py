@@ -7,11 +7,10 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from scipy.stats import chisquare
 
-from dimm_nb.network.axis import Marginals
+from dimm_nb.mixture.marginals import read_period
 from dimm_nb.mixture.mixture import (
     Answer,
     Mixture,
@@ -24,9 +23,9 @@ from dimm_nb.mixture.mixture import (
     random_mixture,
     sample_mixture,
 )
+from dimm_nb.network.axis import Marginals
 from dimm_nb.network.network import CausalNetwork, Intervention, load_network, random_network
 from dimm_nb.network.oracle import Oracle
-from dimm_nb.mixture.marginals import read_period
 
 few = settings(max_examples=40, deadline=None)
 seeds = st.integers(0, 10**6)
@@ -114,7 +113,7 @@ def test_labels_that_are_pairs_get_the_names_of_the_axis():
 def test_a_mixture_without_interventions_is_the_network():
     nothing = Mixture({})
     assert nothing.base_weight == 1 and "0 of 0" in repr(nothing)
-    codes, labels = sample_mixture(ASIA, nothing, 50, seed=3)
+    _codes, labels = sample_mixture(ASIA, nothing, 50, seed=3)
     assert (labels == -1).all()
     np.testing.assert_allclose(mixture_marginals(Oracle.from_network(ASIA), nothing).p, Oracle.from_network(ASIA).base)
 

@@ -1,7 +1,6 @@
 """Posterior, its likelihood, its sampler, and what can be told apart: laws, limits, edge cases, misuse."""
 import html
 import importlib.util
-import os
 import subprocess
 import sys
 import warnings
@@ -15,18 +14,67 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from scipy import stats
 
-from dimm_nb.posterior.calibration import DRAWS, coverage_of, rank_in, run_cells, run_sbc, uniformity
-from dimm_nb.posterior.evidence import Evidence, aligned_marginals, drawn_at, few_rows, gather_evidence, kept_categories, noise_of, origin_of, read_shift, steady, node_blocks, pilot_shares, sampling_covariance, smoothed, whitener
-from dimm_nb.posterior.identification import BOUNDS, BY_DATA, POWER, SURE, detectable_shares, identify, information_left, look_alike_groups, look_alikes, null_directions, share_bounds, thresholds, trade_offs
 from dimm_nb.mixture.mixture import Mixture, mae, mixture_marginals, random_mixture, sample_mixture
 from dimm_nb.network.axis import CountsWarning, DimmWarning, Marginals, MisfitWarning, NotConvergedWarning, label_text
 from dimm_nb.network.network import CausalNetwork, Intervention, load_network, random_network
 from dimm_nb.network.oracle import Oracle, descendants, read_catalogue
+from dimm_nb.posterior.calibration import DRAWS, coverage_of, rank_in, run_cells, uniformity
+from dimm_nb.posterior.evidence import (
+    Evidence,
+    aligned_marginals,
+    drawn_at,
+    gather_evidence,
+    kept_categories,
+    node_blocks,
+    noise_of,
+    origin_of,
+    pilot_shares,
+    read_shift,
+    sampling_covariance,
+    smoothed,
+    steady,
+    whitener,
+)
+from dimm_nb.posterior.identification import (
+    BOUNDS,
+    BY_DATA,
+    POWER,
+    SURE,
+    detectable_shares,
+    identify,
+    information_left,
+    look_alike_groups,
+    look_alikes,
+    null_directions,
+    share_bounds,
+    thresholds,
+    trade_offs,
+)
 from dimm_nb.posterior.misfit import ALONE, MOVED, NONE_AT_ODDS, goodness_of_fit, tell_tales
+from dimm_nb.posterior.posterior import (
+    NOTHING,
+    SHOWN,
+    UNEXPLAINED,
+    WITHIN,
+    cautions_of,
+    check_oracle,
+    effective_size,
+    fit_posterior,
+    placebo,
+    posterior_of,
+    split_r_hat,
+    verdicts,
+)
 from dimm_nb.posterior.quiet import cluster_scatter, factors_of, quiet_scatter
-from dimm_nb.posterior.posterior import WITHIN, placebo, NOTHING, UNEXPLAINED, Posterior, cautions_of, check_oracle, effective_size, fit_posterior, posterior_of, split_r_hat, verdicts, SHOWN
+from dimm_nb.posterior.sampler import (
+    Prior,
+    choice_sets,
+    draw_between,
+    log_integral,
+    make_problem,
+    start_state,
+)
 from dimm_nb.posterior.tables import Simulated, estimated, forced_nodes, responses, table_noise
-from dimm_nb.posterior.sampler import Draws, Prior, choice_sets, draw_between, draw_prior, log_integral, make_problem, run_chains, start_state
 
 matplotlib.use("agg")
 seeds = st.integers(0, 10_000)
@@ -97,7 +145,8 @@ def test_the_pilot_is_the_least_misfit_over_the_simplex(seed):
 def test_exact_recovery_as_rows_grow():
     truth = shares(asia, {("smoke", "yes"): 0.3, ("xray", "yes"): 0.1, ("dysp", "no"): 0.05})
     exact = mixture_marginals(asia_oracle, truth)
-    errors = [mae(truth, fit_posterior(asia, Marginals(exact.index, exact.p, np.full(8, n)), **quick).mixture) for n in (1e3, 1e5, 1e7)]
+    errors = [mae(truth, fit_posterior(asia, Marginals(exact.index, exact.p, np.full(8, n)), **quick).mixture)
+              for n in (1e3, 1e5, 1e7)]
     assert errors[2] < 1e-4 and errors[2] < errors[0]
 
 
@@ -164,30 +213,37 @@ def test_a_start_is_made_to_obey_assumption_1():
 
 
 def test_choice_sets_need_every_state_that_occurs():
-    sets, sizes = choice_sets(np.array([0.5, 0.5, 1e-5, 0.99999]), [slice(0, 2), slice(2, 4)], [{0: 0}, {1: 0}, {1: 1}, {0: 1, 1: 0}])
+    sets, sizes = choice_sets(np.array([0.5, 0.5, 1e-5, 0.99999]), [slice(0, 2), slice(2, 4)],
+                              [{0: 0}, {1: 0}, {1: 1}, {0: 1, 1: 0}])
     assert sets.tolist() == [-1, -1, 0, -1] and sizes.tolist() == [1]
 
 
 def test_one_intervention_alone_is_enough():
     smoking = [Intervention({"smoke": "yes"})]
-    fit = fit_posterior(asia, counts_of(asia, Mixture({"smoke=yes": 0.2}), 5000, 3, smoking), interventions=smoking, **quick)
+    fit = fit_posterior(asia, counts_of(asia, Mixture({"smoke=yes": 0.2}), 5000, 3, smoking), interventions=smoking,
+                        **quick)
     assert fit.verdict["smoke=yes"] == "supported" and abs(fit.base_weight - 0.8) < 0.05
 
 
 def test_interventions_on_two_nodes():
-    catalogue = [Intervention({"smoke": "yes", "xray": "yes"}, "both"), Intervention({"smoke": "yes"}), Intervention({"xray": "yes"}), Intervention({"dysp": "yes"})]
+    catalogue = [Intervention({"smoke": "yes", "xray": "yes"}, "both"), Intervention({"smoke": "yes"}),
+                 Intervention({"xray": "yes"}), Intervention({"dysp": "yes"})]
     pi = Mixture({"both": 0.2, "dysp=yes": 0.1})
     fit = fit_posterior(asia, counts_of(asia, pi, 20_000, 3, catalogue), interventions=catalogue)
     assert list(fit.probability.index) == ["both", "smoke=yes", "xray=yes", "dysp=yes"]
     assert (fit.verdict[["both", "dysp=yes"]] == "supported").all()
     inside = fit.interval(0.999)
-    assert all(inside.loc[name, "lower"] <= share <= inside.loc[name, "upper"] for name, share in pi.weights.items()), inside
+    assert all(inside.loc[name, "lower"] <= share <= inside.loc[name, "upper"]
+               for name, share in pi.weights.items()), inside
     assert check_oracle(asia, catalogue, None)[0].interventions.equals(fit.probability.index)
 
 
 def test_the_compiled_code_works_where_nothing_can_be_cached(tmp_path):
-    code = "import numpy as np; from dimm_nb.posterior.sampler import log_integral; print(round(log_integral(1., 0., 0., 1.), 6))"
-    done = subprocess.run([sys.executable, "-c", f"import numba.core.caching as c\nc.CacheImpl._locator_classes = []\n{code}"], capture_output=True, text=True, check=True)
+    code = ("import numpy as np; from dimm_nb.posterior.sampler import log_integral; "
+            "print(round(log_integral(1., 0., 0., 1.), 6))")
+    done = subprocess.run([sys.executable, "-c",
+                           f"import numba.core.caching as c\nc.CacheImpl._locator_classes = []\n{code}"],
+                          capture_output=True, text=True, check=True)
     assert float(done.stdout) == pytest.approx(np.log(stats.norm.cdf(1) - 0.5) + 0.5 * np.log(2 * np.pi), abs=1e-5)
 
 
@@ -196,14 +252,19 @@ def test_the_compiled_code_works_where_nothing_can_be_cached(tmp_path):
 
 def test_text_table_and_picture_say_the_same(fit):
     table = fit.to_frame()
-    assert list(table.columns) == ["share", "lower", "upper", "probability", "verdict"] and table.index.equals(asia.index)
-    assert (table["lower"] <= table["share"]).all() and (table["share"] <= table["upper"]).all() and (table["upper"] <= 1).all()
+    assert (list(table.columns) == ["share", "lower", "upper", "probability", "verdict"]
+            and table.index.equals(asia.index))
+    assert ((table["lower"] <= table["share"]).all() and (table["share"] <= table["upper"]).all()
+            and (table["upper"] <= 1).all())
     supported, likely = table["verdict"] == "supported", table["probability"] > 0.5
     assert ((table["lower"] > 0) == supported).all() and ((table["share"] > 0) == likely).all()
-    assert (supported == (table["probability"] >= SURE)).all() and (table.loc[table["verdict"] == "not supported", "probability"] <= 1 - SURE).all()
-    assert f"{supported.sum()} interventions supported" in repr(fit) and html.escape(fit._headline()) in fit._repr_html_()
+    assert ((supported == (table["probability"] >= SURE)).all()
+            and (table.loc[table["verdict"] == "not supported", "probability"] <= 1 - SURE).all())
+    assert (f"{supported.sum()} interventions supported" in repr(fit)
+            and html.escape(fit._headline()) in fit._repr_html_())
     drawn = [t.get_text() for t in fit.plot().get_yticklabels()]
-    assert drawn == [label_text(label) for label in fit.largest(20).index[::-1]] and set(table.index[supported]) <= set(fit.largest(20).index)
+    assert (drawn == [label_text(label) for label in fit.largest(20).index[::-1]]
+            and set(table.index[supported]) <= set(fit.largest(20).index))
 
 
 def test_the_median_agrees_with_the_draws(fit):
@@ -232,10 +293,13 @@ def test_what_cannot_be_told_apart_is_named_only_where_the_verdict_is_open(fit):
 
 
 def test_two_that_do_nearly_the_same_name_each_other():
-    nearly = CausalNetwork(("a", "b"), (("0", "1"),) * 2, ((), (0,)), (np.array([0.5, 0.5]), np.array([[0.97, 0.03], [0.03, 0.97]])))
+    nearly = CausalNetwork(("a", "b"), (("0", "1"),) * 2, ((), (0,)),
+                           (np.array([0.5, 0.5]), np.array([[0.97, 0.03], [0.03, 0.97]])))
     one, other = Intervention({"a": "1"}), Intervention({"a": "1", "b": "1"})
-    fit = fit_posterior(nearly, counts_of(nearly, Mixture({"a=1": 0.3}), 500, 1, [one, other]), interventions=[one, other], **quick)
-    assert (fit.verdict == "cannot tell").all() and "a=1" in fit.confused_with["a=1 & b=1"] and "a=1 & b=1" in fit.confused_with["a=1"]
+    fit = fit_posterior(nearly, counts_of(nearly, Mixture({"a=1": 0.3}), 500, 1, [one, other]),
+                        interventions=[one, other], **quick)
+    assert ((fit.verdict == "cannot tell").all() and "a=1" in fit.confused_with["a=1 & b=1"]
+            and "a=1 & b=1" in fit.confused_with["a=1"])
     assert all(NOTHING not in names for names in fit.confused_with), "one of the two did happen"
 
 
@@ -247,7 +311,8 @@ def test_a_verdict_needs_a_probability_and_the_power_to_see():
 def test_the_result_is_frozen_and_repeatable(fit):
     with pytest.raises(FrozenInstanceError): fit.base_weight = 0.5
     counts = counts_of(asia, Mixture({}), 1000)
-    first, second, other = (fit_posterior(asia, counts, seed=seed, **quick) for seed in (3, np.random.default_rng(3), 4))
+    first, second, other = (fit_posterior(asia, counts, seed=seed, **quick)
+                            for seed in (3, np.random.default_rng(3), 4))
     pd.testing.assert_frame_equal(first.to_frame(), second.to_frame())
     assert not np.array_equal(first.draws, other.draws)
 
@@ -257,12 +322,14 @@ def test_labels_count_and_positions_do_not():
     nodes = np.random.default_rng(0).permutation(8)
     order = np.concatenate([np.arange(asia.slices[j].start, asia.slices[j].stop)[::-1] for j in nodes])
     shuffled = Marginals(counts.index[order], counts.p[order], counts.n[nodes])
-    pd.testing.assert_frame_equal(fit_posterior(asia, counts, **quick).to_frame(), fit_posterior(asia, shuffled, **quick).to_frame())
+    pd.testing.assert_frame_equal(fit_posterior(asia, counts, **quick).to_frame(),
+                                  fit_posterior(asia, shuffled, **quick).to_frame())
 
 
 def test_nothing_happened():
     fit = fit_posterior(alarm, Marginals.from_codes(alarm, alarm.sample(10_000, 3)), oracle=alarm_oracle, **quick)
-    assert (fit.probability < 0.5).all() and fit.mixture.base_weight == 1 and "supported" not in set(fit.verdict) and fit.p_value > 0.01
+    assert ((fit.probability < 0.5).all() and fit.mixture.base_weight == 1 and "supported" not in set(fit.verdict)
+            and fit.p_value > 0.01)
     ax = fit.plot()
     assert [t.get_text() for t in ax.get_yticklabels()] == [label_text(label) for label in fit.largest(20).index[::-1]]
     plt.close(ax.figure)
@@ -308,8 +375,10 @@ def test_diagnostics_of_chains_that_do_not_move_or_do_not_meet():
 
 
 def test_split_r_hat_is_the_formula_of_the_book():
-    "Gelman et al., Bayesian Data Analysis, section 11.4: half chains, R² = (n − 1)/n + B/(n W); the odd draw is left out."
-    chains = np.random.default_rng(0).normal(size=(3, 41, 2)) + np.linspace(0, 2, 41)[:, None] * [0, 1] + np.arange(3)[:, None, None]
+    """Gelman et al., Bayesian Data Analysis, section 11.4: half chains, R² = (n − 1)/n + B/(n W); the odd draw is left
+    out."""
+    noise = np.random.default_rng(0).normal(size=(3, 41, 2))
+    chains = noise + np.linspace(0, 2, 41)[:, None] * [0, 1] + np.arange(3)[:, None, None]
     for c, found in enumerate(split_r_hat(chains)):
         halves = [chain[part, c] for chain in chains for part in (slice(0, 20), slice(20, 40))]
         W, B = np.mean([np.var(half, ddof=1) for half in halves]), 20 * np.var([half.mean() for half in halves], ddof=1)
@@ -323,7 +392,10 @@ def test_counts_that_no_mixture_explains_are_said_to_be_so():
     net = CausalNetwork(("a", "b"), (("0", "1", "2"),) * 2, ((), ()), (np.array([0.5, 0.5, 0.0]),) * 2)
     only = [Intervention({"a": "1"})]
     with pytest.warns(MisfitWarning, match="no mixture of these interventions"):
-        fit = fit_posterior(net, Marginals.from_counts(net, {"a": {"0": 500, "1": 500, "2": 0}, "b": {"0": 300, "1": 500, "2": 200}}), interventions=only, **quick)
+        fit = fit_posterior(net,
+                            Marginals.from_counts(net,
+                                                  {"a": {"0": 500, "1": 500, "2": 0},
+                                                   "b": {"0": 300, "1": 500, "2": 200}}), interventions=only, **quick)
     assert fit.p_value < 1e-6
 
 
@@ -373,26 +445,33 @@ def test_few_rows_are_said_to_be_few():
 
 
 @pytest.mark.parametrize("options, message", [
-    ({"chains": 1}, "chains must be a whole number, 2 or more"), ({"sweeps": 10}, "sweeps must be"), ({"warmup": -1}, "warmup must be"),
-    ({"chains": True}, "chains must be"), ({"prior": (1, 1)}, "prior must be a Prior"), ({"interventions": []}, "catalogue of interventions is empty"),
-    ({"interventions": [Intervention({"smoke": "yes"}, "one"), Intervention({"smoke": "yes"}, "two")]}, "'one' and 'two' do the same"),
+    ({"chains": 1}, "chains must be a whole number, 2 or more"), ({"sweeps": 10}, "sweeps must be"),
+    ({"warmup": -1}, "warmup must be"),
+    ({"chains": True}, "chains must be"), ({"prior": (1, 1)}, "prior must be a Prior"),
+    ({"interventions": []}, "catalogue of interventions is empty"),
+    ({"interventions": [Intervention({"smoke": "yes"}, "one"), Intervention({"smoke": "yes"}, "two")]},
+     "'one' and 'two' do the same"),
     ({"interventions": [{"smoke": "maybe"}]}, "maybe"), ({"oracle": alarm_oracle}, "another network or catalogue"),
 ])
 def test_bad_options_are_refused(options, message):
     with pytest.raises(ValueError, match=message): fit_posterior(asia, counts_of(asia, Mixture({}), 500), **options)
 
 
-@pytest.mark.parametrize("bad", [{"inclusion": (0, 1)}, {"scale": (1,)}, {"scale": (1, float("inf"))}, {"inclusion": 0.5}])
+@pytest.mark.parametrize("bad",
+                         [{"inclusion": (0, 1)}, {"scale": (1,)}, {"scale": (1, float("inf"))}, {"inclusion": 0.5}])
 def test_priors_that_are_none_are_refused(bad):
     with pytest.raises(ValueError, match="two positive numbers"): Prior(**bad)
 
 
 def test_marginals_that_do_not_fit_are_refused():
-    with pytest.raises(ValueError, match="are exact"): fit_posterior(asia, mixture_marginals(asia_oracle, Mixture(pd.Series(0.0, asia.index))))
+    with pytest.raises(ValueError, match="are exact"):
+        fit_posterior(asia, mixture_marginals(asia_oracle, Mixture(pd.Series(0.0, asia.index))))
     with pytest.raises(ValueError, match="lack node"): fit_posterior(alarm, counts_of(asia, Mixture({}), 500))
     with pytest.raises(ValueError, match="Marginals.from_counts"): fit_posterior(asia, {"smoke": {"yes": 3}})
     other = CausalNetwork(("smoke",), (("yes", "no", "pipe"),), ((),), (np.ones(3) / 3,))
-    with pytest.raises(ValueError, match="pipe"): aligned_marginals(CausalNetwork(("smoke",), (("yes", "no"),), ((),), (np.ones(2) / 2,)), Marginals.from_codes(other, other.sample(300)))
+    with pytest.raises(ValueError, match="pipe"):
+        aligned_marginals(CausalNetwork(("smoke",), (("yes", "no"),), ((),), (np.ones(2) / 2,)),
+                          Marginals.from_codes(other, other.sample(300)))
 
 
 # what can be told apart
@@ -421,20 +500,24 @@ def test_bounds_hold_every_mixture_with_these_marginals(seed):
 
 def test_bounds_of_counts_are_wider_and_impossible_marginals_refused():
     truth = shares(asia, {("smoke", "yes"): 0.3})
-    exact, seen = share_bounds(asia_oracle, mixture_marginals(asia_oracle, truth)), share_bounds(asia_oracle, counts_of(asia, truth, 5000))
+    exact = share_bounds(asia_oracle, mixture_marginals(asia_oracle, truth))
+    seen = share_bounds(asia_oracle, counts_of(asia, truth, 5000))
     assert (seen["upper"] - seen["lower"]).sum() > (exact["upper"] - exact["lower"]).sum()
     net = CausalNetwork(("a",), (("0", "1"),), ((),), (np.array([1.0, 0.0]),))
     only = Oracle.from_network(net, [Intervention({"a": "0"})])
-    with pytest.raises(ValueError, match="no mixture of these interventions"): share_bounds(only, Marginals(net.index, [0.5, 0.5], [np.inf]))
+    with pytest.raises(ValueError, match="no mixture of these interventions"):
+        share_bounds(only, Marginals(net.index, [0.5, 0.5], [np.inf]))
 
 
 def test_more_rows_detect_smaller_shares():
     small, large = identify(alarm_oracle, n=1000, net=alarm), identify(alarm_oracle, n=100_000, net=alarm)
     finite = np.isfinite(small.smallest_detectable)
     assert (large.smallest_detectable[finite] < small.smallest_detectable[finite]).all()
-    assert set(small.idle) == {label for label in alarm.index if np.abs(alarm_oracle.effects[:, alarm.index.get_loc(label)]).max() < 0.02}
+    assert set(small.idle) == {label for label in alarm.index
+                               if np.abs(alarm_oracle.effects[:, alarm.index.get_loc(label)]).max() < 0.02}
     table = small.to_frame()
-    assert len(table) == 105 and table["group"].max() == len(small.groups) and "groups" in repr(small) and "<table" in small._repr_html_()
+    assert (len(table) == 105 and table["group"].max() == len(small.groups) and "groups" in repr(small)
+            and "<table" in small._repr_html_())
     assert small.plot().get_title(loc="left") and identify(alarm_oracle, n=1e6).plot() is not None
 
 
@@ -465,7 +548,8 @@ def test_a_network_stands_for_its_oracle_and_tells_how_its_nodes_go_together():
 
 def test_a_weak_effect_is_still_an_effect():
     "Two interventions that differ by .001 have a singular value of about 1e-3 of the largest: rows are few, not data."
-    nearly = CausalNetwork(("a", "b"), (("0", "1"),) * 2, ((), (0,)), (np.array([0.5, 0.5]), np.array([[0.5, 0.5], [0.001, 0.999]])))
+    nearly = CausalNetwork(("a", "b"), (("0", "1"),) * 2, ((), (0,)),
+                           (np.array([0.5, 0.5]), np.array([[0.5, 0.5], [0.001, 0.999]])))
     both = identify(Oracle.from_network(nearly, [Intervention({"a": "1"}), Intervention({"a": "1", "b": "1"})]))
     assert (both.status == BY_DATA).all() and both.rank == 2
 
@@ -479,7 +563,9 @@ def test_the_smallest_detectable_share_solves_its_equation():
     np.testing.assert_array_equal(learned, detectable_shares(own, np.full((3, 3), np.inf), 2 / 5, 0.1, n))
 
 
-@pytest.mark.parametrize("options, message", [({"n": 0}, "number of rows"), ({"n": float("inf")}, "number of rows"), ({"share": 0}, "share is a part")])
+@pytest.mark.parametrize("options, message",
+                         [({"n": 0}, "number of rows"), ({"n": float("inf")}, "number of rows"),
+                          ({"share": 0}, "share is a part")])
 def test_identify_refuses(options, message):
     with pytest.raises(ValueError, match=message): identify(asia_oracle, **options)
 
@@ -493,11 +579,13 @@ def test_information_left_is_least_squares(seed):
     own, instead = information_left(design.T @ design, inside)
     for c in range(5):
         T = [t for t in np.flatnonzero(inside) if t != c]
-        rest = lambda cols: np.sum((design[:, c] - design[:, cols] @ np.linalg.lstsq(design[:, cols], design[:, c], rcond=None)[0]) ** 2)
+        rest = lambda cols: np.sum((design[:, c] - design[:, cols]
+                                    @ np.linalg.lstsq(design[:, cols], design[:, c], rcond=None)[0]) ** 2)
         assert own[c] == pytest.approx(rest(T), rel=1e-6)
         for k in set(range(5)) - set(T) - {c}:
             assert instead[c, k] >= rest(T + [k]) - 1e-6 and instead[c, k] <= own[c] + 1e-6
-    assert (detectable_shares(own, instead) > 0).all() and look_alikes(own, instead, np.full(5, 0.02))[1].diagonal().sum() == 0
+    assert ((detectable_shares(own, instead) > 0).all()
+            and look_alikes(own, instead, np.full(5, 0.02))[1].diagonal().sum() == 0)
     assert thresholds(own, 0.05, 0.1)[1] > 2
 
 
@@ -536,7 +624,8 @@ def test_a_grid_is_taken_up_where_it_ended(tmp_path):
 def test_coverage_counts(fit):
     truth = shares(asia, {("smoke", "yes"): 0.3, ("xray", "yes"): 0.1})
     counted = coverage_of(truth, fit, np.full(16, 0.05))
-    assert counted["nonzero"] == counted["above"] == 2 and counted["supported"] + counted["not_supported"] + counted["cannot_tell"] == 16
+    assert (counted["nonzero"] == counted["above"] == 2
+            and counted["supported"] + counted["not_supported"] + counted["cannot_tell"] == 16)
     assert coverage_of(truth, fit, np.full(16, np.inf))["above"] == 0
 
 
@@ -558,14 +647,18 @@ def test_tables_move_the_marginals_as_differentiation_says():
     catalogue = [Intervention({net.names[0]: "s1"}), Intervention({net.names[1]: "s0", net.names[3]: "s2"})]
     pi = Mixture(pd.Series([0.3, 0.2], [i.name for i in catalogue]))
     drawn = simulated(net, pi, 200_000, 1, catalogue)
-    marginals = lambda cpts: mixture_marginals(Oracle.from_network(CausalNetwork(net.names, net.states, net.parents, cpts), catalogue), pi).p
+    def marginals(cpts):
+        changed = CausalNetwork(net.names, net.states, net.parents, cpts)
+        return mixture_marginals(Oracle.from_network(changed, catalogue), pi).p
+
     for j in range(4):
         u, step = int(rng.integers(net.cpts[j].size // 3)), 1e-4
         moved = [cpt.copy() for cpt in net.cpts]
         moved[j].reshape(-1, 3)[u] += step * np.array([1, 0, -1])
         by_hand = (marginals(moved) - marginals(net.cpts)) / step
         J = responses(net, j, np.array([u]), drawn, descendants(net.parents, net.order)[j])[0]
-        np.testing.assert_allclose(J[0] - J[2], by_hand, atol=0.02)  # 200,000 rows, a share conditional on a third of a ninth of them
+        # 200,000 rows, a share conditional on a third of a ninth of them
+        np.testing.assert_allclose(J[0] - J[2], by_hand, atol=0.02)
         assert np.abs(net.cpts[j].reshape(-1, 3)[u] @ J).max() < 0.02  # centred
 
 
@@ -579,55 +672,68 @@ def test_a_later_table_is_not_asked_where_its_node_is_forced():
 def test_table_noise_is_the_scatter_of_marginals_over_tables(known):
     pi, rng, many = shares(asia, {("smoke", "yes"): 0.3, ("lung", "no"): 0.2}), np.random.default_rng(0), []
     for _ in range(200):
-        shape = [np.maximum(cpt.reshape(-1, 2) * (rows.reshape(-1, 1) + 1), 1e-9) for cpt, rows in zip(known.cpts, known.rows)]
+        shape = [np.maximum(cpt.reshape(-1, 2) * (rows.reshape(-1, 1) + 1), 1e-9)
+                 for cpt, rows in zip(known.cpts, known.rows)]
         cpts = [np.array([rng.dirichlet(row) for row in a]).reshape(cpt.shape) for a, cpt in zip(shape, known.cpts)]
-        many.append(mixture_marginals(Oracle.from_network(CausalNetwork(asia.names, asia.states, asia.parents, cpts)), pi).p)
+        many.append(mixture_marginals(Oracle.from_network(CausalNetwork(asia.names, asia.states, asia.parents, cpts)),
+                                      pi).p)
     K = table_noise(known, simulated(known, pi, 50_000))
     ratio = np.sqrt(K.diagonal()) / np.std(many, axis=0)
-    assert abs(np.median(ratio) - 1) < 0.08 and np.abs(ratio - 1).max() < 0.25  # 200 draws know a standard deviation to 5 %
+    # 200 draws know a standard deviation to 5 %
+    assert abs(np.median(ratio) - 1) < 0.08 and np.abs(ratio - 1).max() < 0.25
     assert np.linalg.eigvalsh(K).min() > -1e-12
     still = simulated(known, Mixture({}), 50_000)
     np.testing.assert_allclose(table_noise(known, still, still), 0, atol=1e-15)
-    np.testing.assert_allclose(table_noise(known, still, factors=np.full(8, 4.0)), 4 * table_noise(known, still), rtol=0.05)
+    np.testing.assert_allclose(table_noise(known, still, factors=np.full(8, 4.0)), 4 * table_noise(known, still),
+                               rtol=0.05)
 
 
 def test_tables_known_exactly_change_nothing_whatever_the_origin():
     counts = counts_of(asia, shares(asia, {("smoke", "yes"): 0.3}), 3000)
     exact = CausalNetwork(asia.names, asia.states, asia.parents, asia.cpts, rows=[np.inf] * 8)
     plain = fit_posterior(asia, counts, **quick)
-    for net, baseline in ((exact, None), (exact, "network"), (asia, "network"), (asia, mixture_marginals(asia_oracle, Mixture({})))):
-        pd.testing.assert_frame_equal(fit_posterior(net, counts, baseline=baseline, **quick).to_frame(), plain.to_frame())
+    for net, baseline in ((exact, None), (exact, "network"), (asia, "network"),
+                          (asia, mixture_marginals(asia_oracle, Mixture({})))):
+        pd.testing.assert_frame_equal(fit_posterior(net, counts, baseline=baseline, **quick).to_frame(),
+                                      plain.to_frame())
 
 
 def test_noise_of_each_origin_is_what_the_formulas_say(known):
     oracle, pi, rng = Oracle.from_network(known), shares(asia, {("smoke", "yes"): 0.3}), np.random.default_rng(0)
     counts, other = counts_of(asia, pi, 20_000, 1), counts_of(asia, Mixture({}), 500, 2)
     at = pi.weights.to_numpy()
-    periods = {name: read_shift(known, oracle, counts, baseline=b, seed=rng) for name, b in (("own", None), ("network", "network"), ("other", other))}
+    periods = {name: read_shift(known, oracle, counts, baseline=b, seed=rng)
+               for name, b in (("own", None), ("network", "network"), ("other", other))}
     drawn = drawn_at(periods["own"], at, rng)
     W = {name: noise_of(period, oracle.base + oracle.effects @ at, drawn) for name, period in periods.items()}
     V, K = W["network"] - table_noise(known, drawn), table_noise(known, drawn)
     stable = periods["own"].before
     assert periods["own"].origin.own and not periods["other"].origin.own and not periods["network"].before.any()
     np.testing.assert_allclose(W["own"], V + K + stable, atol=1e-15)
-    np.testing.assert_allclose(W["other"], V + periods["other"].before + table_noise(known, drawn, periods["other"].still), atol=1e-15)
+    np.testing.assert_allclose(W["other"],
+                               V + periods["other"].before + table_noise(known, drawn, periods["other"].still),
+                               atol=1e-15)
     p = other.p
     np.testing.assert_allclose(periods["other"].before.diagonal(), p * (1 - p) / 500, rtol=1e-2, atol=2e-6)  # V(0)/N0
     assert np.linalg.eigvalsh(stable).min() > -1e-15
     rest = known.stable.p * (1 - known.stable.p) / 2000
-    assert (stable.diagonal() < rest).all() and stable.diagonal().sum() < 0.2 * rest.sum()  # tables explain nearly all of the stable noise
-    assert np.array_equal(periods["own"].shift, counts.p - known.stable.p) and np.array_equal(periods["network"].shift, counts.p - oracle.base)
+    # tables explain nearly all of the stable noise
+    assert (stable.diagonal() < rest).all() and stable.diagonal().sum() < 0.2 * rest.sum()
+    assert (np.array_equal(periods["own"].shift, counts.p - known.stable.p)
+            and np.array_equal(periods["network"].shift, counts.p - oracle.base))
 
 
 def test_another_period_with_the_same_counts_is_the_networks_own(known):
     same = Marginals(known.stable.index, known.stable.p, known.stable.n)
-    assert origin_of(known, asia_oracle, same).own and not origin_of(known, asia_oracle, counts_of(asia, Mixture({}), 2000, 5)).own
+    assert (origin_of(known, asia_oracle, same).own
+            and not origin_of(known, asia_oracle, counts_of(asia, Mixture({}), 2000, 5)).own)
     assert not origin_of(asia, asia_oracle, same).own
 
 
 @pytest.mark.parametrize("baseline", [None, "other"])
 def test_nothing_happened_is_not_taken_for_something(baseline, known):
-    "100,000 later rows against 2,000 stable ones: with tables and baseline taken as exact, every problem has false claims."
+    """100,000 later rows against 2,000 stable ones: with tables and baseline taken as exact, every problem has false
+    claims."""
     claimed = {"told": 0, "not told": 0}
     for seed in range(4):
         learned = estimated(asia, asia.sample(2000, [seed, 1]), 1.0)
@@ -647,12 +753,16 @@ def test_what_rows_can_show_counts_the_stable_rows(known):
     sure = CausalNetwork(asia.names, asia.states, asia.parents, known.cpts)
     told, not_told = identify(known, n=1e6).smallest_detectable, identify(sure, n=1e6).smallest_detectable
     seen = np.isfinite(told) & np.isfinite(not_told)
-    assert (told[seen] > 3 * not_told[seen]).all() and (np.isinf(told) | seen).all()  # √(1e6/2,000) = 22, less where priors rule
+    # √(1e6/2,000) = 22, less where priors rule
+    assert (told[seen] > 3 * not_told[seen]).all() and (np.isinf(told) | seen).all()
 
 
-@pytest.mark.parametrize("baseline, message", [("yesterday", "'network' for the network's own"), ({"smoke": {"yes": 3}}, "Marginals.from_counts")])
+@pytest.mark.parametrize("baseline, message",
+                         [("yesterday", "'network' for the network's own"),
+                          ({"smoke": {"yes": 3}}, "Marginals.from_counts")])
 def test_a_baseline_that_is_none_is_refused(baseline, message):
-    with pytest.raises(ValueError, match=message): fit_posterior(asia, counts_of(asia, Mixture({}), 500), baseline=baseline)
+    with pytest.raises(ValueError, match=message):
+        fit_posterior(asia, counts_of(asia, Mixture({}), 500), baseline=baseline)
     with pytest.raises(ValueError, match="unlike the network"):
         fit_posterior(asia, counts_of(asia, Mixture({}), 500), baseline=counts_of(alarm, Mixture({}), 500))
 
@@ -678,11 +788,13 @@ def unexplained():
     tables[asia.names.index("bronc")] = np.array([[0.8, 0.2], [0.5, 0.5]])
     changed = CausalNetwork(asia.names, asia.states, asia.parents, tables)
     codes = np.vstack([changed.sample(14_000, 1), changed.do({"xray": "yes"}).sample(6_000, 2)])
-    return posterior_of(asia, Marginals.from_codes(asia, codes), interventions=[{"smoke": "yes"}, {"xray": "yes"}], **quick)
+    return posterior_of(asia, Marginals.from_codes(asia, codes), interventions=[{"smoke": "yes"}, {"xray": "yes"}],
+                        **quick)
 
 
 def test_what_is_not_explained_gets_no_verdict_and_no_narrow_interval(unexplained):
-    assert not unexplained.explained and unexplained.probability["xray=yes"] > SURE  # it did happen, and still nothing is said of it
+    # it did happen, and still nothing is said of it
+    assert not unexplained.explained and unexplained.probability["xray=yes"] > SURE
     assert (unexplained.verdict == "cannot tell").all() and (unexplained.interval() == [0, 1]).all(axis=None)
     assert unexplained.base_weight_interval(0.5) == (0, 1)
     assert unexplained.summary().startswith("No mixture") and "bronc" in unexplained.summary().splitlines()[0]
@@ -714,10 +826,12 @@ def test_goodness_of_fit_takes_a_degree_of_freedom_for_each_share(seed):
     rng = np.random.default_rng(seed)
     design, inside = rng.standard_normal((30, 12)), rng.random(12) < 0.4
     shares = np.where(inside, rng.random(12), 0)
-    p = [goodness_of_fit(Evidence(design, design @ shares + rng.standard_normal(30), shares), inside.astype(float)) for _ in range(200)]
+    p = [goodness_of_fit(Evidence(design, design @ shares + rng.standard_normal(30), shares), inside.astype(float))
+         for _ in range(200)]
     assert stats.kstest(p, "uniform").pvalue > 1e-4  # one of ten thousand seeds; the seeds are fixed
     whole = Evidence(np.eye(3), rng.standard_normal(3) * 100, np.zeros(3))
-    assert goodness_of_fit(whole, np.ones(3)) == 1 and goodness_of_fit(whole, np.zeros(3)) == pytest.approx(stats.chi2.sf(whole.target @ whole.target, 3))
+    assert (goodness_of_fit(whole, np.ones(3)) == 1
+            and goodness_of_fit(whole, np.zeros(3)) == pytest.approx(stats.chi2.sf(whole.target @ whole.target, 3)))
 
 
 def test_states_claimed_in_proportion_tell_of_a_table():
@@ -777,30 +891,40 @@ def test_scatter_widens_the_noise_and_only_of_its_node():
 def test_quiet_weeks_are_not_taken_for_something():
     weeks = [week(k) for k in range(7)]
     against = posterior_of(asia, weeks[0], baseline=weeks[1:], **quick)
-    widened = posterior_of(asia, weeks[0], scatter=cluster_scatter(asia, np.repeat(asia.sample(1000, 0), 8, axis=0), np.arange(8000) // 8), **quick)
-    assert "supported" not in {*against.verdict, *widened.verdict} and against.explained and widened.explained and not against.notes
+    widened = posterior_of(asia, weeks[0],
+                           scatter=cluster_scatter(asia, np.repeat(asia.sample(1000, 0), 8, axis=0),
+                                                   np.arange(8000) // 8), **quick)
+    assert ("supported" not in {*against.verdict, *widened.verdict} and against.explained and widened.explained
+            and not against.notes)
     table = placebo(asia, {f"week {k}": one for k, one in enumerate(weeks)})
-    assert list(table.index) == [f"week {k}" for k in range(7)] and (table["claims"] == 0).all() and (table["claimed"] == "").all()
+    assert (list(table.index) == [f"week {k}" for k in range(7)] and (table["claims"] == 0).all()
+            and (table["claimed"] == "").all())
     naive = [posterior_of(asia, one, **quick) for one in weeks]
-    assert sum("supported" in set(f.verdict) or not f.explained for f in naive) >= 3  # eightfold variance is seen as independent rows
+    # eightfold variance is seen as independent rows
+    assert sum("supported" in set(f.verdict) or not f.explained for f in naive) >= 3
 
 
 def test_placebo_names_what_would_have_been_claimed():
     touched = counts_of(asia, shares(asia, {("smoke", "yes"): 0.3}), 8000)
     table = placebo(asia, [week(k, 1) for k in range(4)] + [touched])
-    assert list(table.index) == [1, 2, 3, 4, 5] and table.loc[5, "claimed"] == "smoke=yes" and table.loc[5, "claims"] == 1
+    assert (list(table.index) == [1, 2, 3, 4, 5] and table.loc[5, "claimed"] == "smoke=yes"
+            and table.loc[5, "claims"] == 1)
     with pytest.raises(ValueError, match="two or more quiet periods"): placebo(asia, [week(1)])
 
 
 def test_one_quiet_period_teaches_no_scatter_and_that_is_said():
     fit = posterior_of(asia, week(1, 1), baseline=[week(2, 1)], **quick)
-    pd.testing.assert_frame_equal(fit.to_frame(), posterior_of(asia, week(1, 1), baseline=week(2, 1), **quick).to_frame())
+    pd.testing.assert_frame_equal(fit.to_frame(),
+                                  posterior_of(asia, week(1, 1), baseline=week(2, 1), **quick).to_frame())
     assert "one quiet period only" in fit.notes[0]
 
 
 @pytest.mark.parametrize("options, message", [
-    ({"baseline": []}, "no quiet periods"), ({"baseline": [week(1), counts_of(alarm, Mixture({}), 500)]}, "unlike the network"), ({"baseline": [3]}, "Marginals"),
-    ({"scatter": {"smoke": 0.5}}, "1 or more"), ({"scatter": {"smoke": float("nan")}}, "1 or more"), ({"scatter": {"smog": 2}}, "no node 'smog'"),
+    ({"baseline": []}, "no quiet periods"),
+    ({"baseline": [week(1), counts_of(alarm, Mixture({}), 500)]}, "unlike the network"),
+    ({"baseline": [3]}, "Marginals"),
+    ({"scatter": {"smoke": 0.5}}, "1 or more"), ({"scatter": {"smoke": float("nan")}}, "1 or more"),
+    ({"scatter": {"smog": 2}}, "no node 'smog'"),
     ({"members": 0}, "members is a number"), ({"members": 1.5}, "members is a number"),
 ])
 def test_bad_quiet_periods_scatter_and_members_are_refused(options, message):
@@ -812,8 +936,10 @@ def test_bad_quiet_periods_scatter_and_members_are_refused(options, message):
 
 def test_members_that_agree_change_little_and_those_that_do_not_cannot_tell():
     "a → b reversed: forcing a then leaves b alone, and b has to be forced as well."
-    pair = CausalNetwork(("a", "b"), (("0", "1"),) * 2, ((), (0,)), (np.array([0.5, 0.5]), np.array([[0.9, 0.1], [0.2, 0.8]])))
-    turned = CausalNetwork(("a", "b"), (("0", "1"),) * 2, ((1,), ()), (np.array([[9 / 11, 2 / 11], [1 / 9, 8 / 9]]), np.array([0.55, 0.45])))
+    pair = CausalNetwork(("a", "b"), (("0", "1"),) * 2, ((), (0,)),
+                         (np.array([0.5, 0.5]), np.array([[0.9, 0.1], [0.2, 0.8]])))
+    turned = CausalNetwork(("a", "b"), (("0", "1"),) * 2, ((1,), ()),
+                           (np.array([[9 / 11, 2 / 11], [1 / 9, 8 / 9]]), np.array([0.55, 0.45])))
     counts = counts_of(pair, Mixture({"a=1": 0.3}), 20_000, 1, [Intervention({"a": "1"})])
     alone = posterior_of(pair, counts)
     same = posterior_of(replace(pair, others=(pair,)), counts, members=2)
@@ -822,11 +948,14 @@ def test_members_that_agree_change_little_and_those_that_do_not_cannot_tell():
     assert alone.verdict["a", "1"] == same.verdict["a", "1"] == "supported"
     assert both.disagreement["b", "1"] > 0.9 and both.verdict["b", "1"] == "cannot tell" and both.converged
     assert 0.4 < both.probability["b", "1"] < 0.6  # one of two networks, with equal weights
-    open_arrow = posterior_of(replace(pair, reversible=frozenset({("a", "b")})), counts)  # Bayes' rule makes the other from this one
-    assert open_arrow.record.share.shape[0] > WITHIN and open_arrow.disagreement["b", "1"] > 0.9 and open_arrow.converged
+    open_arrow = posterior_of(replace(pair, reversible=frozenset({("a", "b")})),
+                              counts)  # Bayes' rule makes the other from this one
+    assert (open_arrow.record.share.shape[0] > WITHIN and open_arrow.disagreement["b", "1"] > 0.9
+            and open_arrow.converged)
 
 
 def test_members_of_a_network_with_no_open_arrow_are_itself_and_that_is_said():
     counts = counts_of(asia, Mixture({}), 1000)
     fit = posterior_of(asia, counts, members=4, **quick)
-    assert "stands alone" in fit.notes[0] and not posterior_of(asia, counts, **quick).notes and (fit.disagreement == 0).all()
+    assert ("stands alone" in fit.notes[0] and not posterior_of(asia, counts, **quick).notes
+            and (fit.disagreement == 0).all())

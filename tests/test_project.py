@@ -404,6 +404,15 @@ def test_an_unclean_notebook_is_found(project, options, complaint):
     assert any(complaint in line for line in check_notebooks.unclean(project / "nbs"))
 
 
+def test_a_link_that_leads_nowhere_is_found(project):
+    path = project / "nbs" / "01-first" / "one.ipynb"
+    links = "[a](one.ipynb) [b](two.ipynb#here) [c](https://x.org) [d](../01-first/one.ipynb#x) [e](#y) [f](../no)"
+    path.write_text(path.read_text().replace("> one", f"> {links}"))
+    found = check_notebooks.broken_links(project / "nbs")
+    assert [line.rpartition("there is no ")[2] for line in found] == ["two.ipynb", "../no"]
+    assert check_notebooks.main(project) == 1
+
+
 def test_a_saved_widget_is_found_and_cleared(project):
     path = project / "nbs" / "01-first" / "one.ipynb"
     notebook = json.loads(path.read_text())

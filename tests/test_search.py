@@ -102,7 +102,8 @@ def test_what_is_allowed_required_and_bounded_holds(alarm):
     allowed = np.triu(np.ones((37, 37), bool), 1)[::-1, ::-1]  # later columns first
     found = search_graph(codes, net.sizes, allowed, [(36, 0), (35, 0)], max_parents=2)
     assert {(36, 0), (35, 0)} <= set(found) and all(a > b for a, b in found)
-    assert max(sum(b == j for _, b in found) for j in range(37)) == 2 and found == sorted(found, key=lambda edge: edge[::-1])
+    assert (max(sum(b == j for _, b in found) for j in range(37)) == 2
+            and found == sorted(found, key=lambda edge: edge[::-1]))
     free = search_graph(codes, net.sizes, required=[(36, 0)], max_parents=1)
     topological_order(net.names, [[a for a, b in free if b == j] for j in range(37)])
     assert (36, 0) in free and max(sum(b == j for _, b in free) for j in range(37)) == 1

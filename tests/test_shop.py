@@ -45,8 +45,9 @@ def test_states_are_named_once(feature):
 
 
 def test_a_seed_is_a_seed():
-    first, again, other = simulate_shop(500, seed=3), simulate_shop(500, seed=np.random.default_rng(3)), simulate_shop(500, seed=4)
-    assert first.stable.equals(again.stable) and first.deviating.equals(again.deviating) and not first.stable.equals(other.stable)
+    first, again, other = (simulate_shop(500, seed=seed) for seed in (3, np.random.default_rng(3), 4))
+    assert (first.stable.equals(again.stable) and first.deviating.equals(again.deviating)
+            and not first.stable.equals(other.stable))
     assert list(first.stable.columns) == list(first.network.names) and not first.stable.isna().any(axis=None)
     assert dimm_nb.simulate_shop is simulate_shop
 
@@ -70,5 +71,6 @@ def test_a_preference_for_an_unknown_state_is_refused():
 
 def test_a_preference_is_a_ratio_of_odds():
     cause = Feature("Device", words("phone, desktop"))
-    effect = Feature("System", words("iOS, Windows"), ("Device",), s=0.0, sigma=0.0, prefers={"Device": likes("phone: iOS 3")})
+    effect = Feature("System", words("iOS, Windows"), ("Device",), s=0.0, sigma=0.0,
+                     prefers={"Device": likes("phone: iOS 3")})
     np.testing.assert_allclose(feature_cpt(effect, [cause], [0]), [[0.75, 0.25], [0.5, 0.5]])

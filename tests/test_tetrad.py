@@ -11,11 +11,14 @@ NODES = ("Device", "Landing page", "Cart")
 
 
 def text(*edges, nodes=NODES, sep=";", tail=""):
-    return f"Graph Nodes:\n{sep.join(nodes)}\n\nGraph Edges:\n" + "".join(f"{k}. {edge}\n" for k, edge in enumerate(edges, 1)) + tail
+    return f"Graph Nodes:\n{sep.join(nodes)}\n\nGraph Edges:\n" + "".join(f"{k}. {edge}\n"
+                                                                          for k, edge in enumerate(edges, 1)) + tail
 
 
 def as_json(*edges, nodes=NODES, wrap=False):
-    graph = {"nodes": [{"name": n} for n in nodes], "edgesSet": [{"node1": {"name": a}, "endpoint1": p, "endpoint2": q, "node2": {"name": b}} for a, p, q, b in edges]}
+    graph = {"nodes": [{"name": n} for n in nodes],
+             "edgesSet": [{"node1": {"name": a}, "endpoint1": p, "endpoint2": q, "node2": {"name": b}}
+                          for a, p, q, b in edges]}
     return json.dumps({"graph": graph} if wrap else graph)
 
 
@@ -31,11 +34,13 @@ def test_both_formats_hold_the_same_graph(pairs):
 @pytest.mark.parametrize("sep", [";", ","])
 def test_attributes_after_an_edge_and_after_the_graph_are_left_alone(sep):
     tail = "\nGraph Attributes:\nBIC: -1234.5\n\nGraph Node Attributes:\nBIC: [Cart: -3]\n"
-    graph = parse_text(text("Device --> Landing page [no edge]:0.1;[Device --> Landing page]:0.9;", "Landing page --> Cart dd nl", sep=sep, tail=tail))
+    graph = parse_text(text("Device --> Landing page [no edge]:0.1;[Device --> Landing page]:0.9;",
+                            "Landing page --> Cart dd nl", sep=sep, tail=tail))
     assert graph.directed() == [("Device", "Landing page"), ("Landing page", "Cart")]
 
 
-@pytest.mark.parametrize("points", [({"ordinal": 0}, {"ordinal": 1}), ("TAIL", "ARROW"), ({"name": "Tail"}, {"name": "Arrow"})])
+@pytest.mark.parametrize("points",
+                         [({"ordinal": 0}, {"ordinal": 1}), ("TAIL", "ARROW"), ({"name": "Tail"}, {"name": "Arrow"})])
 @pytest.mark.parametrize("wrap", [False, True])
 def test_end_points_as_numbers_and_words(points, wrap):
     assert parse_json(as_json(("Device", *points, "Cart"), wrap=wrap)).directed() == [("Device", "Cart")]
@@ -53,13 +58,15 @@ def test_tiers_direct_what_has_no_direction(marks):
 @pytest.mark.parametrize("marks", ["-->", "o->"])
 def test_tiers_that_contradict_an_arrowhead_are_refused(marks):
     for edge in (f"Cart {marks} Device", f"Device {marks[::-1].replace('>', '<')} Cart"):
-        with pytest.raises(ValueError, match=f"the edge Cart {marks} Device says that 'Device' is no cause of 'Cart', and the tiers"):
+        says = f"the edge Cart {marks} Device says that 'Device' is no cause of 'Cart', and the tiers"
+        with pytest.raises(ValueError, match=says):
             parse_text(text(edge)).directed([["Device"], ["Cart"]])
 
 
 def test_every_undirected_edge_is_named_up_to_five():
     nodes = tuple("abcdefgh")
-    with pytest.raises(ValueError, match="7 edges have no direction, a --- b, b --- c, c --- d, d --- e, e --- f and 2 more"):
+    with pytest.raises(ValueError,
+                       match="7 edges have no direction, a --- b, b --- c, c --- d, d --- e, e --- f and 2 more"):
         parse_text(text(*(f"{a} --- {b}" for a, b in zip(nodes, nodes[1:])), nodes=nodes)).directed()
 
 
@@ -73,14 +80,16 @@ def test_long_lines_and_many_nodes_are_read_in_one_pass():
     names = tuple(f"node {k}" for k in range(3000))
     big = text(*(f"{a} --> {b} [{a} --> {b}]:0.9;[no edge]:0.1;" for a, b in zip(names, names[1:])), nodes=names)
     assert len(parse_text(big).directed()) == 2999
-    for line in (" " * 5000 + "X" + " " * 5000, "1. " + "Device " * 5000, "X --> " * 5000, "1. Device --> " + "[" * 50_000):
+    for line in (" " * 5000 + "X" + " " * 5000, "1. " + "Device " * 5000, "X --> " * 5000,
+                 "1. Device --> " + "[" * 50_000):
         with pytest.raises(ValueError, match="graph|edge"):
             parse_text(text(line))
 
 
 def test_names_may_hold_marks_digits_and_blanks():
     nodes = ("a --> b", "2. c", "graph d", "e (f)", "e")
-    graph = parse_text(text("a --> b --> 2. c", "2. c --> graph d", "graph d --> e (f) pd nl", "graph d --> e [x]:1", nodes=nodes))
+    graph = parse_text(text("a --> b --> 2. c", "2. c --> graph d", "graph d --> e (f) pd nl", "graph d --> e [x]:1",
+                            nodes=nodes))
     assert graph.directed() == [("a --> b", "2. c"), ("2. c", "graph d"), ("graph d", "e (f)"), ("graph d", "e")]
 
 
@@ -106,8 +115,11 @@ def test_bad_text_is_refused_with_its_place(content, message):
 
 @pytest.mark.parametrize("content, message", [
     ('{"graph":' * 100_000, "nested too deep"), ('{"graph":' * 30 + "1" + "}" * 30, "no graph of Tetrad's"),
-    ('{"nodes": [{"name": "a"}], "edgesSet": [{"endpoint1": ' + "[" * 500 + "]" * 500 + "}]}", "is no end point"), ("{", "not JSON"), ("[]", "no graph of Tetrad's"), ('{"nodes": [{}], "edgesSet": []}', "no graph of Tetrad's"), ("3", "no graph of Tetrad's"),
-    (as_json(("Device", "STAR", "ARROW", "Cart")), "'STAR' is no end point"), (as_json(("Device", {"ordinal": 7}, "ARROW", "Cart")), "is no end point"),
+    ('{"nodes": [{"name": "a"}], "edgesSet": [{"endpoint1": ' + "[" * 500 + "]" * 500 + "}]}", "is no end point"),
+    ("{", "not JSON"), ("[]", "no graph of Tetrad's"), ('{"nodes": [{}], "edgesSet": []}', "no graph of Tetrad's"),
+    ("3", "no graph of Tetrad's"),
+    (as_json(("Device", "STAR", "ARROW", "Cart")), "'STAR' is no end point"),
+    (as_json(("Device", {"ordinal": 7}, "ARROW", "Cart")), "is no end point"),
 ])
 def test_bad_json_is_refused(content, message):
     with pytest.raises(ValueError) as caught:
@@ -132,4 +144,5 @@ def test_a_file_is_read_by_what_it_holds(tmp_path):
 
 def test_a_cycle_is_shown():
     with pytest.raises(ValueError, match="the graph has a cycle, .*Device → Cart"):
-        TetradGraph(("A", "Device", "Cart"), (("A", "-->", "Device"), ("Device", "-->", "Cart"), ("Cart", "-->", "A"))).directed()
+        TetradGraph(("A", "Device", "Cart"),
+                    (("A", "-->", "Device"), ("Device", "-->", "Cart"), ("Cart", "-->", "A"))).directed()

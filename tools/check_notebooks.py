@@ -105,6 +105,18 @@ def unlisted(nbs: Path) -> list[str]:
     ]
 
 
+def broken_links(nbs: Path) -> list[str]:
+    "Links in prose to files that are not there; the site's build (tools/build_docs.py) checks places within pages too."
+    found = []
+    for path in book.paths(nbs):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        prose = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+        links = re.findall(r"\]\(([^)#\s]+)", prose)
+        lost = [link for link in links if not re.match(r"\w+:", link) and not (path.parent / link).exists()]
+        found += [f"{path}: there is no {link}" for link in lost]
+    return found
+
+
 def stale(root: Path, package: str = "dimm_nb") -> list[str]:
     "Modules that differ from what the notebooks export, or that no notebook exports; untracked files count."
     with tempfile.TemporaryDirectory() as scratch:
@@ -132,7 +144,7 @@ def stale(root: Path, package: str = "dimm_nb") -> list[str]:
 def main(root: Path = ROOT, clear: bool = False) -> int:
     if clear:
         clear_widgets(root / "nbs")
-    problems = unlisted(root / "nbs") + unclean(root / "nbs") + stale(root)
+    problems = unlisted(root / "nbs") + unclean(root / "nbs") + broken_links(root / "nbs") + stale(root)
     print("\n".join(problems) or "notebooks are clean, and the modules are what they export")
     return bool(problems)
 

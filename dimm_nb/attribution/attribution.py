@@ -21,8 +21,8 @@ from .explain import METHODS, MISFIT, Explanation, Method, explain
 from .figures import draw_fit, draw_share_network, draw_shares, draw_waterfall
 from .report import report_html
 from .words import as_dict, headline, short_html, summary
-from ..mixture.tables import write_table
 from ..mixture.marginals import Reading, Totals, read_period
+from ..mixture.tables import write_table
 from ..network.axis import Marginals, MisfitWarning, NotConvergedWarning
 from ..network.calls import once_positional, tell
 from ..network.network import CausalNetwork, NetworkLike, as_network, write_whole

@@ -27,8 +27,8 @@ from .credit import (
     percent,
     spoken,
 )
-from ..mixture.mixture import Mixture, shares_of
 from ..mixture.marginals import Reading
+from ..mixture.mixture import Mixture, shares_of
 from ..network.axis import Marginals, MisfitWarning, label_text
 from ..network.network import CausalNetwork
 from ..network.oracle import Catalogue, Oracle, read_catalogue

@@ -80,13 +80,17 @@ def described(result: Explanation) -> dict[str, str]:  # of the pictures: shares
     on_node: dict[str, float] = {}
     for do, share in zip(result.dos, result.shares.share):
         on_node |= {name: on_node.get(name, 0.0) + share for name in do if share > 0}
-    most = ", ".join(f"{name} {percent(on_node[name])}" for name in sorted(on_node, key=lambda name: on_node[name], reverse=True)[:5])
+    most = ", ".join(f"{name} {percent(on_node[name])}"
+                     for name in sorted(on_node, key=lambda name: on_node[name], reverse=True)[:5])
     return {
         "shares": f"Dot plot of the shares, largest first: {first or 'none'}.",
-        "metric": f"Waterfall of {node}={state} from {percent(result.stable[row])} to {percent(result.observed.p[row])}: {by or 'no contribution'}; "
+        "metric": f"Waterfall of {node}={state} from {percent(result.stable[row])} to "
+                  f"{percent(result.observed.p[row])}: {by or 'no contribution'}; "
         f"{REST} {points(parts[REST])} points.",
-        "fit": f"Scatter plot of observed against expected frequencies. With these shares the largest difference is {percent(worst.max())}, at {spoken(worst.idxmax())}.",
-        "network": f"Graph of {len(result.network.names)} nodes and {sum(map(len, result.network.parents))} arrows, coloured by share: {most or 'none'}.",
+        "fit": f"Scatter plot of observed against expected frequencies. With these shares the largest difference is "
+               f"{percent(worst.max())}, at {spoken(worst.idxmax())}.",
+        "network": f"Graph of {len(result.network.names)} nodes and {sum(map(len, result.network.parents))} arrows, "
+                   f"coloured by share: {most or 'none'}.",
     }
 
 # %% ../../nbs/07-attribution/report.ipynb #tables
@@ -234,7 +238,8 @@ its node to its state; its share is the part of the traffic in which that happen
 
 # %% ../../nbs/07-attribution/report.ipynb #report-html
 CAPTIONS = {
-    "posterior": "Share of the traffic, with {level}s. Filled dot: supported. Hollow square: these counts cannot tell. Cross: not supported."
+    "posterior": "Share of the traffic, with {level}s. Filled dot: supported. Hollow square: these counts cannot tell. "
+                 "Cross: not supported."
 }
 
 
@@ -268,7 +273,8 @@ def report_html(result: Explanation) -> str:
 
     from dimm_nb import __version__
 
-    draw: dict[str, Callable[[Explanation], Axes]] = {"shares": draw_shares, "metric": draw_waterfall, "fit": draw_fit, "network": draw_share_network}
+    draw: dict[str, Callable[[Explanation], Axes]] = {"shares": draw_shares, "metric": draw_waterfall, "fit": draw_fit,
+                                                      "network": draw_share_network}
     page = Environment(
         autoescape=True,
         trim_blocks=False,

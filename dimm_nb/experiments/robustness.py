@@ -19,14 +19,44 @@ import numpy as np
 import pandas as pd
 
 from .paper import (
-    EPS, LAM, STYLE, Trial, compare_figure1, compare_table1, compatible_rows, draw_figure1, draw_problem, draw_table1, grid, known,
-    legend_below, new_figure, run_cells, run_figure1, run_table1, score_solvers, settings_of, spread, whole_numbers)
-from ..network.axis import Marginals, suggestion
+    EPS,
+    LAM,
+    STYLE,
+    Trial,
+    compare_figure1,
+    compare_table1,
+    compatible_rows,
+    draw_figure1,
+    draw_problem,
+    draw_table1,
+    grid,
+    known,
+    legend_below,
+    new_figure,
+    run_cells,
+    run_figure1,
+    run_table1,
+    score_solvers,
+    settings_of,
+    spread,
+    whole_numbers,
+)
+from .tuning import (
+    compare_choice,
+    compare_eps,
+    compare_lambda,
+    compare_time,
+    draw_choice,
+    draw_lambda,
+    draw_time,
+    run_choice,
+    run_lambda,
+    run_time,
+)
 from ..mixture.mixture import Mixture
+from ..network.axis import Marginals, suggestion
 from ..network.network import CausalNetwork
 from ..network.oracle import Oracle
-from .tuning import (
-    compare_choice, compare_eps, compare_lambda, compare_time, draw_choice, draw_lambda, draw_time, run_choice, run_lambda, run_time)
 
 # %% ../../nbs/08-experiments/robustness.ipynb #typing-imports
 if TYPE_CHECKING:
@@ -113,7 +143,8 @@ def compare_networks(results: pd.DataFrame) -> pd.DataFrame: # index network, no
     """
     by = {"index": ["network", "nodes", "categories", "n_interventions"], "columns": "solver", "sort": False}
     results = results.sort_values("categories", kind="stable")
-    tables = {"mae": results.pivot_table(values="mae", **by), "seconds": results[results.solver != "zero"].pivot_table(values="seconds", aggfunc="median", **by)}
+    tables = {"mae": results.pivot_table(values="mae", **by),
+              "seconds": results[results.solver != "zero"].pivot_table(values="seconds", aggfunc="median", **by)}
     return pd.concat(tables, axis=1)
 
 # %% ../../nbs/08-experiments/robustness.ipynb #draw-networks
@@ -136,7 +167,8 @@ def draw_ranges(results: pd.DataFrame, by: str, xlabel: str) -> "Figure":
     figure, (ax,) = new_figure(7.5, 1.2 + .62 * len(places))
     for k, solver in enumerate(solvers):
         label, colour, marker = STYLE[solver]
-        mean, low, high = (values.reindex(places) for values in spread(results[results.solver == solver].groupby(by, sort=False).mae))
+        mean, low, high = (values.reindex(places)
+                           for values in spread(results[results.solver == solver].groupby(by, sort=False).mae))
         y = [.3 - .6 * k / max(1, len(solvers) - 1) - place for place in range(len(places))]
         ax.hlines(y, low, high, color=colour, lw=2, alpha=.35)
         ax.plot(mean, y, linestyle="", color=colour, marker=marker or "|", ms=5 if marker else 9, label=label)
@@ -161,7 +193,8 @@ def draw_networks(results: pd.DataFrame) -> "Figure":
     -------
     Figure
     """
-    table = results.assign(network=results.network + " (" + results.categories.astype(str) + ")").sort_values("categories", kind="stable")
+    table = results.assign(network=results.network + " (" + results.categories.astype(str)
+                           + ")").sort_values("categories", kind="stable")
     return draw_ranges(table, "network", "MAE (in brackets: categories $S$)")
 
 # %% ../../nbs/08-experiments/robustness.ipynb #wrong-networks
@@ -246,7 +279,8 @@ def with_outsider(
     codes = problem.codes.copy()
     hit = np.flatnonzero(rng.random(rows) < share)
     codes[hit] = net.do(forced).sample(len(hit), rng)
-    return replace(problem, truth=Mixture(problem.truth.weights * (1 - share)), codes=codes, marginals=Marginals.from_codes(net, codes))
+    return replace(problem, truth=Mixture(problem.truth.weights * (1 - share)), codes=codes,
+                   marginals=Marginals.from_codes(net, codes))
 
 
 def believing(problem: Trial, net: CausalNetwork) -> Trial:
@@ -347,7 +381,8 @@ def compare_misspecification(results: pd.DataFrame) -> pd.DataFrame: # index kin
         index kind; columns mae and said × solver
     """
     by, results = {"index": "kind", "columns": "solver", "sort": False}, worst_last(results)
-    return pd.concat({"mae": results.pivot_table(values="mae", **by), "said": results[results.solver != "zero"].pivot_table(values="said", **by)}, axis=1)
+    return pd.concat({"mae": results.pivot_table(values="mae", **by),
+                      "said": results[results.solver != "zero"].pivot_table(values="said", **by)}, axis=1)
 
 
 def draw_misspecification(results: pd.DataFrame) -> "Figure":
@@ -397,13 +432,17 @@ def count_compatible(results: pd.DataFrame) -> pd.DataFrame:
 
 
 EXPERIMENTS = {
-    "table1": Experiment("Table 1: which N gives the paper's numbers?", run_table1, (compare_table1, count_compatible), draw_table1),
-    "figure1": Experiment("Figure 1: which solver is nearest to the truth?", run_figure1, (compare_figure1,), draw_figure1),
+    "table1": Experiment("Table 1: which N gives the paper's numbers?", run_table1, (compare_table1, count_compatible),
+                         draw_table1),
+    "figure1": Experiment("Figure 1: which solver is nearest to the truth?", run_figure1, (compare_figure1,),
+                          draw_figure1),
     "time": Experiment("Does EM take over 100 times as long?", run_time, (compare_time,), draw_time),
-    "lambda": Experiment("What do λ and ε do, and where does 0.1 stand?", run_lambda, (compare_lambda, compare_eps), draw_lambda),
+    "lambda": Experiment("What do λ and ε do, and where does 0.1 stand?", run_lambda, (compare_lambda, compare_eps),
+                         draw_lambda),
     "choice": Experiment("How far is choose_lambda from hindsight?", run_choice, (compare_choice,), draw_choice),
     "networks": Experiment("Is ALARM typical?", run_networks, (compare_networks,), draw_networks),
-    "misspecification": Experiment("What if the network is wrong, and who says so?", run_misspecification, (compare_misspecification,), draw_misspecification)}
+    "misspecification": Experiment("What if the network is wrong, and who says so?", run_misspecification,
+                                   (compare_misspecification,), draw_misspecification)}
 
 # %% ../../nbs/08-experiments/robustness.ipynb #experiment
 def experiment(
@@ -411,12 +450,14 @@ def experiment(
     folder: str | Path, # where NAME.csv (resumed, if it is there) and NAME.png go; with quick, NAME-quick
     quick: bool = False, # a few small cells: seconds instead of minutes
     seed: int = 0,
-    repetitions: int | None = None, # None: the experiment's own; more later, with the same folder, computes only what is new
+    # None: the experiment's own; more later, with the same folder, computes only what is new
+    repetitions: int | None = None,
     n_jobs: int | None = -1, # joblib's
     progress: bool = True, # a bar on standard error
     say: Callable[[object], None] = print, # told the question, the comparison, and the files
 ) -> pd.DataFrame: # the results
-    """Run an experiment, or finish it, and compare and draw its results; raises ValueError for an unknown one, or results of another configuration.
+    """Run an experiment, or finish it, and compare and draw its results; raises ValueError for an unknown one, or
+    results of another configuration.
 
     Parameters
     ----------
@@ -441,15 +482,18 @@ def experiment(
     pd.DataFrame
         the results
     """
-    if name not in EXPERIMENTS: raise ValueError(f"there is no experiment {name!r}{suggestion(name, list(EXPERIMENTS))}")
+    if name not in EXPERIMENTS:
+        raise ValueError(f"there is no experiment {name!r}{suggestion(name, list(EXPERIMENTS))}")
     (seed,) = whole_numbers("seed", [seed], 0)
     if repetitions is not None: whole_numbers("repetitions", [repetitions], 1)
     folder, this = Path(folder), EXPERIMENTS[name]
     folder.mkdir(parents=True, exist_ok=True)
     stem, command = name + "-quick" * quick, f"dimm experiment {name}{' --quick' * quick} --seed {seed}{f' --repetitions {repetitions}' if repetitions else ''}"
-    results = this.run(quick, seed=seed, repetitions=repetitions, out=folder / f"{stem}.csv", n_jobs=n_jobs, progress=progress, command=command)
+    results = this.run(quick, seed=seed, repetitions=repetitions, out=folder / f"{stem}.csv", n_jobs=n_jobs,
+                       progress=progress, command=command)
     say(this.question)
-    with pd.option_context("display.width", 200, "display.max_columns", None, "display.max_rows", None, "display.float_format", "{:.3g}".format):
+    with pd.option_context("display.width", 200, "display.max_columns", None, "display.max_rows", None,
+                           "display.float_format", "{:.3g}".format):
         for compare in this.compare: say(f"\n{compare(results)}")
     part = folder / f".{stem}.png.part"
     this.draw(results).savefig(part, format="png")

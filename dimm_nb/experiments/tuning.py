@@ -19,8 +19,20 @@ import numpy as np
 import pandas as pd
 
 from .paper import (
-    EPS, LAM, N_STARTS, STYLE, Trial, draw_problem,
-    grid, legend_below, new_figure, run_cells, score, settings_of, spread)
+    EPS,
+    LAM,
+    N_STARTS,
+    STYLE,
+    Trial,
+    draw_problem,
+    grid,
+    legend_below,
+    new_figure,
+    run_cells,
+    score,
+    settings_of,
+    spread,
+)
 from ..mixture.mixture import Mixture, mae, sample_mixture
 from ..network.axis import Marginals
 from ..network.network import CausalNetwork

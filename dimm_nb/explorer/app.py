@@ -25,11 +25,11 @@ from traitlets.config import Config
 
 from ..attribution.attribution import answer
 from ..attribution.explain import Method
-from .explorer import explore
-from ..theory.live import alert
-from ..network.network import CausalNetwork, packaged_files
 from ..attribution.report import report_html
+from .explorer import explore
 from .scene import MOST_CATEGORIES, Settings, world
+from ..network.network import CausalNetwork, packaged_files
+from ..theory.live import alert
 
 # %% ../../nbs/09-explorer/app.ipynb #upload
 MOST_BYTES = 5 * 2**20 # of an uploaded file
@@ -79,7 +79,8 @@ def small_enough(which: str, upload: Upload) -> bytes: # its data
     if len(upload.data) > MOST_BYTES:
         raise UploadError(
             which,
-            f"{upload.name} has {len(upload.data) / 2**20:.1f} MiB, and a page takes up to {MOST_BYTES / 2**20:g}: use the dimm command for it",
+            f"{upload.name} has {len(upload.data) / 2**20:.1f} MiB, and a page takes up to {MOST_BYTES / 2**20:g}: use "
+            f"the dimm command for it",
         )
     return upload.data
 
@@ -112,7 +113,8 @@ def uploaded_network(
     if len(net.index) > MOST_CATEGORIES:
         raise UploadError(
             "network",
-            f"this network has {len(net.index):,} categories, and a page takes up to {MOST_CATEGORIES}: use the dimm command for it",
+            f"this network has {len(net.index):,} categories, and a page takes up to {MOST_CATEGORIES}: use the dimm "
+            f"command for it",
         )
     return net
 
@@ -162,8 +164,10 @@ def shown_report(
     """
     data = base64.b64encode(report.encode()).decode()
     return (
-        f'<p><a style="text-decoration:underline" download="attribution.html" href="data:text/html;base64,{data}">Save this report</a></p>'
-        f'<iframe sandbox title="attribution report" style="width:100%;height:900px;border:1px solid #ccc" srcdoc="{html.escape(report)}"></iframe>'
+        f'<p><a style="text-decoration:underline" download="attribution.html" href="data:text/html;base64,{data}">Save '
+        f'this report</a></p>'
+        f'<iframe sandbox title="attribution report" style="width:100%;height:900px;border:1px solid #ccc" '
+        f'srcdoc="{html.escape(report)}"></iframe>'
     )
 
 # %% ../../nbs/09-explorer/app.ipynb #guard
@@ -389,7 +393,8 @@ def server_options(
             "port_retries": 0,
             "token": token,
             "open_browser": False,
-            # a page that is left asks for its kernel's end without the mark against forgery, and is refused it; nothing else is posted
+            # a page that is left asks for its kernel's end without the mark against forgery, and is refused it;
+            # nothing else is posted
             "tornado_settings": {"websocket_max_message_size": 4 * MOST_BYTES, "disable_check_xsrf": True},
         },
         "VoilaConfiguration": {
@@ -411,7 +416,8 @@ def serve(
     kernels: int = 8, # pages at once
     say: Callable[[str], None] = print, # told the address
 ) -> None:
-    """Serve the app on this machine until it is stopped; raises ValueError where Voilà is missing, or the network unknown.
+    """Serve the app on this machine until it is stopped; raises ValueError where Voilà is missing, or the network
+    unknown.
 
     Parameters
     ----------

@@ -17,13 +17,10 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
-from ..theory.live import Number, alert, picture, spelled
-from ..network.network import CausalNetwork, packaged_files
 from .scene import (
     QUICK,
     SOLVERS,
     Scene,
-    SettingError,
     Settings,
     checked,
     curve,
@@ -34,6 +31,8 @@ from .scene import (
     work,
     world,
 )
+from ..network.network import CausalNetwork, packaged_files
+from ..theory.live import Number, alert, picture, spelled
 
 # %% ../../nbs/09-explorer/explorer.ipynb #numbers-html
 def change(
@@ -83,9 +82,11 @@ def numbers_html(
     gap = scene.objective - scene.bound
     proof = "optimal" if gap <= 1e-6 * max(scene.objective, 1e-3) else f"{gap:.2e} above it"
     return (
-        f'<div role="status" aria-live="polite" style="line-height:1.5"><table style="border-spacing:12px 0"><tr><th scope="col" style="text-align:left">metric</th>'
+        f'<div role="status" aria-live="polite" style="line-height:1.5"><table style="border-spacing:12px 0"><tr><th '
+        f'scope="col" style="text-align:left">metric</th>'
         f'<th scope="col">now</th><th scope="col">change</th></tr>{rows}</table>'
-        f"<p>objective {scene.objective:.5f}, lower bound {scene.bound:.5f}: {proof if gap > -1e-9 else 'below it, so not feasible'}<br>"
+        f"<p>objective {scene.objective:.5f}, lower bound {scene.bound:.5f}: "
+        f"{proof if gap > -1e-9 else 'below it, so not feasible'}<br>"
         f"untouched: true {1 - scene.truth.sum():.3f}, recovered {1 - scene.estimate.sum():.3f}</p></div>"
     )
 

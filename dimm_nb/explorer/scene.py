@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ..mixture.mixture import Mixture, mixture_marginals, random_mixture, sample_mixture
+from ..network.axis import Marginals
+from ..network.network import CausalNetwork, load_network
+from ..network.oracle import Oracle
 from ..solvers.conic import objective
 from ..solvers.dimm import DimmResult, find_dimm, program_of
 from ..solvers.em import find_em
 from ..solvers.exact import find_exact
-from ..network.axis import Marginals
-from ..mixture.mixture import Mixture, mixture_marginals, random_mixture, sample_mixture
-from ..network.network import CausalNetwork, load_network, packaged_files
-from ..network.oracle import Oracle
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -369,7 +369,8 @@ def spines_off(ax: "Axes") -> None:
     ax.set_axisbelow(True)
 
 
-def stems(ax: "Axes", x: np.ndarray, shares: np.ndarray, low: float, high: float, colour: str, face: str, label: str) -> None:
+def stems(ax: "Axes", x: np.ndarray, shares: np.ndarray, low: float, high: float, colour: str, face: str,
+          label: str) -> None:
     """One family of stems; what is out of sight becomes a triangle at the edge.
 
     Parameters

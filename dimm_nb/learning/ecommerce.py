@@ -49,7 +49,8 @@ def biggest_shifts(
     pd.DataFrame
         n rows, columns before, after, change; labelled node, state
     """
-    table = pd.DataFrame({"before": before.p, "after": pd.Series(after.p, after.index).reindex(before.index).to_numpy()}, before.index)
+    table = pd.DataFrame({"before": before.p,
+                          "after": pd.Series(after.p, after.index).reindex(before.index).to_numpy()}, before.index)
     table["change"] = table.after - table.before
     return table.loc[table.change.abs().nlargest(n).index]
 
@@ -66,7 +67,8 @@ def agreement(
     *,
     threshold: float = THRESHOLD,
 ) -> pd.Series:
-    """Section 5.4's measures of one answer beside another; raises ValueError if each names an intervention that the other does not.
+    """Section 5.4's measures of one answer beside another; raises ValueError if each names an intervention that the
+    other does not.
 
     Parameters
     ----------
@@ -81,7 +83,8 @@ def agreement(
     """
     labels = reference.weights.index.union(estimate.weights.index, sort=False)
     there, here = (mixture.weights.reindex(labels, fill_value=0.0) >= threshold for mixture in (reference, estimate))
-    return pd.Series({"accuracy": float((there == here).mean()), "MSE": mse(reference, estimate), "MAE": mae(reference, estimate),
+    return pd.Series({"accuracy": float((there == here).mean()), "MSE": mse(reference, estimate),
+                      "MAE": mae(reference, estimate),
                       "found": int(here.sum()), "right": int((there & here).sum()),
                       "base weight": estimate.base_weight, "largest": float(estimate.weights.max())})
 
@@ -168,7 +171,8 @@ def evaluate(
                     references["EM"] = shares_of(found["em"][0])
                 for against, reference in references.items():
                     measures = agreement(reference, shares_of(result))
-                    out.append({"network": called, "rows": m, "method": name, "against": against, **measures, "seconds": seconds})
+                    out.append({"network": called, "rows": m, "method": name, "against": against, **measures,
+                                "seconds": seconds})
     return pd.DataFrame(out)
 
 # %% ../../nbs/06-learning/ecommerce.ipynb #corner
@@ -200,16 +204,20 @@ def corner(
 SHOPPERS = Knowledge(
     tiers=[["Region", "VisitorType", "Weekend"], ["TrafficType", "OperatingSystems"], ["Browser"],
            ["Administrative", "Informational", "ProductRelated"],
-           ["Administrative_Duration", "Informational_Duration", "ProductRelated_Duration"], ["BounceRates"], ["ExitRates"], ["PageValues"], ["Revenue"]],
+           ["Administrative_Duration", "Informational_Duration", "ProductRelated_Duration"], ["BounceRates"],
+           ["ExitRates"], ["PageValues"], ["Revenue"]],
     max_parents=2,
-    cuts={"Administrative": [1, 4, 8], "Informational": [1, 3], "ProductRelated": [5, 20, 50, 100], "Administrative_Duration": [1, 60, 200],
-          "Informational_Duration": [1, 60], "ProductRelated_Duration": [60, 600, 1800, 3600], "BounceRates": [0.001, 0.02, 0.06],
+    cuts={"Administrative": [1, 4, 8], "Informational": [1, 3], "ProductRelated": [5, 20, 50, 100],
+          "Administrative_Duration": [1, 60, 200],
+          "Informational_Duration": [1, 60], "ProductRelated_Duration": [60, 600, 1800, 3600],
+          "BounceRates": [0.001, 0.02, 0.06],
           "ExitRates": [0.01, 0.025, 0.05, 0.1], "PageValues": [0.01, 10, 30]},
     keep={"Browser": 6, "TrafficType": 12, "OperatingSystems": 4})
 
 
 def shoppers_file() -> Path | None:
-    """Where the table of online shoppers lies: in DIMM_SHOPPERS, or in ../shared/data beside the project; None if in neither.
+    """Where the table of online shoppers lies: in DIMM_SHOPPERS, or in ../shared/data beside the project; None if in
+    neither.
 
     Returns
     -------
@@ -235,7 +243,8 @@ def read_shoppers(path: str | Path) -> pd.DataFrame:  # a row a visit; Month and
     table = pd.read_csv(path).rename(columns=lambda name: name.split(" ")[0])
     features = [name for tier in SHOPPERS.tiers for name in tier]
     if missing := [name for name in ("Month", *features) if name not in table.columns]:
-        raise ValueError(f"{path} has no column {missing[0]!r}: expected UCI's data set 468, online_shoppers_intention.csv")
+        raise ValueError(f"{path} has no column {missing[0]!r}: expected UCI's data set 468, "
+                         f"online_shoppers_intention.csv")
     return table[["Month", *features]]
 
 # %% ../../nbs/06-learning/ecommerce.ipynb #variation

@@ -261,7 +261,8 @@ def check_knowledge(
         if (cause, effect) in ruled_out:
             raise ValueError(f"the edge {cause} → {effect} is required, and forbidden by the tiers or by name: decide")
         if (many := sum(b == effect for _, b in required)) > knowledge.max_parents:
-            raise ValueError(f"{many} edges into {effect!r} are required, and max_parents is {knowledge.max_parents}: raise it")
+            raise ValueError(f"{many} edges into {effect!r} are required, and max_parents is {knowledge.max_parents}: "
+                             f"raise it")
 
 
 def forbidden_edges(
@@ -316,7 +317,8 @@ def text_columns(
             raise ValueError("leave_out leaves no column: keep those that are features")
         if isinstance(table, pd.DataFrame):
             return table[names]
-        return pd.DataFrame({name: found[name].text() if found[name].declared else found[name].text().astype(object) for name in names})
+        return pd.DataFrame({name: found[name].text() if found[name].declared else found[name].text().astype(object)
+                             for name in names})
     except duckdb.Error as error:
         raise unreadable(Path(str(table)), "a table", error) from error
 
@@ -324,7 +326,8 @@ def text_columns(
 MOST_STATES = 1000  # values of a column: more, and it is no feature
 
 
-def text_values(values: pd.Series, cuts: Sequence[float] | None) -> tuple[pd.Series, pd.Series]:  # both by value, most frequent first
+def text_values(values: pd.Series,
+                cuts: Sequence[float] | None) -> tuple[pd.Series, pd.Series]:  # both by value, most frequent first
     """What each value of a column is as text, and how often it occurs; raises ValueError for a text that should be cut.
 
     Parameters
@@ -381,7 +384,8 @@ def categories(
         text.iloc[keep:] = OTHER
     name = values.name
     if text.nunique() > MOST_STATES:
-        raise ValueError(f"column {name!r} has {text.nunique():,} values: that is an identifier or a number, not a feature. "
+        raise ValueError(f"column {name!r} has {text.nunique():,} values: that is an identifier or a number, not a "
+                         f"feature. "
                          f"Cut it if it is a number (cuts), group its tail (keep: {{{name}: 50}}), or leave it out")
     if text[counts > 0].nunique() < 2 and not other:
         raise ValueError(f"column {name!r} has the one value {text.iloc[0]!r} in every row: "
@@ -400,7 +404,8 @@ def categorize(
     columns: Sequence[str] | None = None,  # which; all if None
     other: bool = False,  # whether every feature gets a state (other), for values that are yet to come
 ) -> pd.DataFrame:  # a categorical column a feature
-    """A table as features; raises ValueError that names every column that needs a decision, and cuts of columns that are not there.
+    """A table as features; raises ValueError that names every column that needs a decision, and cuts of columns that
+    are not there.
 
     Parameters
     ----------
@@ -421,7 +426,8 @@ def categorize(
     frame = text_columns(table, columns, knowledge.leave_out)
     for name in (*knowledge.cuts, *knowledge.keep):
         if name not in frame.columns:
-            raise ValueError(f"there is no column {name!r} to cut or group{suggestion(name, [str(c) for c in frame.columns])}")
+            raise ValueError(f"there is no column {name!r} to cut or "
+                             f"group{suggestion(name, [str(c) for c in frame.columns])}")
     if not len(frame):
         raise ValueError("the table has no rows: give it the stable period's")
     out, undecided = {}, []
@@ -484,7 +490,8 @@ def is_date(values: Sequence[str]) -> bool:
 
 def sketch(
     values: pd.Series,  # one column
-) -> tuple[str, str, list[float] | int | None]:  # what it looks like; "", "cuts", "keep" or "leave_out"; the cuts, or how many to keep
+    # what it looks like; "", "cuts", "keep" or "leave_out"; the cuts, or how many to keep
+) -> tuple[str, str, list[float] | int | None]:
     """What a column looks like, and what to do about it.
 
     Parameters
@@ -538,7 +545,8 @@ def yaml_name(name: str) -> str:
     -------
     str
     """
-    plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) and name.lower() not in {"yes", "no", "y", "n", "on", "off", "true", "false", "null"}
+    plain = (re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name)
+             and name.lower() not in {"yes", "no", "y", "n", "on", "off", "true", "false", "null"})
     letters = (c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08x}" for c in name)
     return name if plain else f'"{"".join(letters)}"'
 
@@ -561,7 +569,8 @@ def yaml_number(number: float) -> str:
 def draft_knowledge(
     table: "pd.DataFrame | ir.Table | str | Path",  # joint rows
 ) -> str:  # YAML, as `read_knowledge` reads it
-    """A first file of knowledge, with what was seen of each column; raises ValueError for a table without rows or columns.
+    """A first file of knowledge, with what was seen of each column; raises ValueError for a table without rows or
+    columns.
 
     Parameters
     ----------
@@ -586,10 +595,12 @@ def draft_knowledge(
         return text.removesuffix(", ") + "]"
 
     kept = [name for name, (_, what, _) in found.items() if what != "leave_out"]
-    lines = [f"# Drafted from {len(frame):,} rows of {len(found)} columns. Read it, change it, then: dimm learn TABLE --tiers THIS_FILE --out net.bif", "",
+    lines = [f"# Drafted from {len(frame):,} rows of {len(found)} columns. Read it, change it, then: dimm learn TABLE "
+             f"--tiers THIS_FILE --out net.bif", "",
              "# Causes first: split this list into several, a line each. Nothing may depend on a later tier.", "tiers:"]
     lines += [wrapped(kept, "  - ") if kept else "  []"]
-    for key, title in (("cuts", "Numbers, and where to cut them."), ("keep", "Long tails: how many values stay, the others become (other).")):
+    for key, title in (("cuts", "Numbers, and where to cut them."),
+                       ("keep", "Long tails: how many values stay, the others become (other).")):
         chosen = {name: value for name, (_, what, value) in found.items() if what == key}
         lines += ["", f"# {title}", f"{key}:" + " {}" * (not chosen)]
         for name, value in chosen.items():
@@ -598,8 +609,10 @@ def draft_knowledge(
     out = [name for name, (_, what, _) in found.items() if what == "leave_out"]
     lines += ["", "# No features.", "leave_out:" + " []" * (not out)]
     lines += [f"  - {yaml_name(name)}  # {comment(found[name][0])}" for name in out]
-    lines += ["", "# As they are:"] + [f"#   {comment(name)}: {comment(seen)}" for name, (seen, what, _) in found.items() if not what]
-    lines += ["", "# Edges that must be there, and that must not, cause first, as in [[Device, Browser]].", "required: []", "forbidden: []",
+    lines += ["", "# As they are:"] + [f"#   {comment(name)}: {comment(seen)}"
+                                       for name, (seen, what, _) in found.items() if not what]
+    lines += ["", "# Edges that must be there, and that must not, cause first, as in [[Device, Browser]].",
+              "required: []", "forbidden: []",
               "", "# How many causes a column may have.", "max_parents: 3"]
     return "\n".join(lines) + "\n"
 

@@ -40,7 +40,8 @@ def learn_structure(
     seed: int = 0,
     say: Callable[[str], object] = lambda line: None,  # told every few seconds how far it is
 ) -> list[tuple[str, str]]:  # edges, cause first
-    """The graph of highest BIC that the search finds within what is known; raises ValueError for knowledge that does not fit.
+    """The graph of highest BIC that the search finds within what is known; raises ValueError for knowledge that does
+    not fit.
 
     Parameters
     ----------
@@ -122,7 +123,8 @@ def fit_tables(
     *,
     smoothing: float = 10.0,  # α, in hits
 ) -> CausalNetwork:
-    """Tables for a graph, and what they rest on; raises ValueError for edges between what are no columns, a cycle, or smoothing of 0.
+    """Tables for a graph, and what they rest on; raises ValueError for edges between what are no columns, a cycle, or
+    smoothing of 0.
 
     Parameters
     ----------
@@ -138,7 +140,8 @@ def fit_tables(
     CausalNetwork
     """
     if not 0 < smoothing < math.inf:
-        raise ValueError(f"smoothing is a number of hits above 0, not {smoothing}: at 0, what never occurred would be impossible")
+        raise ValueError(f"smoothing is a number of hits above 0, not {smoothing}: at 0, what never occurred would be "
+                         f"impossible")
     names = [str(name) for name in frame.columns]
     check_knowledge(Knowledge(required=[tuple(edge) for edge in edges], max_parents=len(names)), names)
     place = {name: j for j, name in enumerate(names)}
@@ -163,7 +166,8 @@ def fit_tables(
 # %% ../../nbs/06-learning/learning.ipynb #rests
 def stable_families(
     net: CausalNetwork,  # with stable counts and rows, as learning leaves it
-) -> tuple[np.ndarray, ...]:  # of each node, shape (*parents' sizes, own size): stable rows; raises ValueError if they are not known
+    # of each node, shape (*parents' sizes, own size): stable rows; raises ValueError if they are not known
+) -> tuple[np.ndarray, ...]:
     """How often each node's states occurred beside its parents' in the stable period.
 
     Parameters
@@ -187,7 +191,8 @@ def stable_families(
     return tuple(out)
 
 # %% ../../nbs/06-learning/learning.ipynb #open-arrows
-BOOTSTRAP = 7  # further searches: with the network itself eight members, as many as the measurements of chapter trust take
+# further searches: with the network itself eight members, as many as the measurements of chapter trust take
+BOOTSTRAP = 7
 
 
 def with_open_arrows(net: CausalNetwork, knowledge: Knowledge) -> CausalNetwork:
@@ -265,7 +270,8 @@ def learn_network(
     bootstrap: int = BOOTSTRAP,  # how many graphs more to search, in resampled rows; none where `edges` are known
     say: Callable[[str], object] = lambda line: None,  # told of each step
 ) -> CausalNetwork:  # with stable, rows, smoothing, reversible and others
-    """A causal network from a stable period and prior knowledge (section 4.2); raises ValueError for a table or knowledge that does not fit.
+    """A causal network from a stable period and prior knowledge (section 4.2); raises ValueError for a table or
+    knowledge that does not fit.
 
     Parameters
     ----------
@@ -305,7 +311,8 @@ def learn_network(
     say(f"fitting tables to {len(found)} edges")
     net = with_open_arrows(fit_tables(frame, found, smoothing=smoothing), knowledge)
     graphs = bootstrapped_structures(frame, knowledge, bootstrap, rows=rows, seed=seed, say=say)
-    others = [replace(with_open_arrows(fit_tables(frame, graph, smoothing=smoothing), knowledge), stable=None) for graph in graphs]
+    others = [replace(with_open_arrows(fit_tables(frame, graph, smoothing=smoothing), knowledge), stable=None)
+              for graph in graphs]
     if found and not (knowledge.required or forbidden_edges(knowledge, net.names)):  # one tier orders nothing
         tell(f"learned without tiers: {doubt(net)}. Tiers that say what comes first would settle it", NetworkWarning)
     return replace(net, others=tuple(others))
@@ -345,8 +352,10 @@ def edges_of(net: CausalNetwork) -> set[tuple[str, str]]:  # cause first
     return {(net.names[p], name) for name, parents in zip(net.names, net.parents) for p in parents}
 
 
-def do_variation(truth: Oracle, learned: Oracle) -> tuple[np.ndarray, np.ndarray]:  # (C, n) total variation of each, and of ignoring the effect
-    """How far marginals under each intervention are off, a node a column; states that were not learned have probability 0.
+def do_variation(truth: Oracle,
+                 learned: Oracle) -> tuple[np.ndarray, np.ndarray]:  # (C, n) total variation of each, and of ignoring the effect
+    """How far marginals under each intervention are off, a node a column; states that were not learned have
+    probability 0.
 
     Parameters
     ----------
@@ -388,9 +397,11 @@ def recovery(truth: CausalNetwork, learned: CausalNetwork) -> pd.Series:
     learnt = truth.index.isin(learned.index)  # an intervention on a state that never occurred cannot be asked for
     reached, base = reach & learnt[:, None], pd.Series(other.base, other.index).reindex(oracle.index, fill_value=0.0)
     return pd.Series({
-        "true edges": len(real), "learned edges": len(found), "right": len(real & found), "reversed": len({(b, a) for a, b in found} & real),
+        "true edges": len(real), "learned edges": len(found), "right": len(real & found),
+        "reversed": len({(b, a) for a, b in found} & real),
         "missed": len(skeleton - {frozenset(e) for e in found}), "extra": len({frozenset(e) for e in found} - skeleton),
         "largest table": max(cpt.size for cpt in learned.cpts),
         "TV, no intervention": np.mean([np.abs(base.to_numpy() - oracle.base)[s].sum() / 2 for s in oracle.slices]),
-        "TV under do(), mean": tv[reached].mean(), "TV under do(), 90 %": np.quantile(tv[reached], 0.9), "the same, effects ignored": ignored[reached].mean(),
+        "TV under do(), mean": tv[reached].mean(), "TV under do(), 90 %": np.quantile(tv[reached], 0.9),
+        "the same, effects ignored": ignored[reached].mean(),
     }, name="recovery")

@@ -98,7 +98,8 @@ class FamilyScores:
             self.kept[j, parents] = self._counted(j, parents)
         return self.kept[j, parents]
 
-    def gain(self, j: int, parents: frozenset[int], cause: int) -> float:  # nats; −inf where no data could make it positive
+    def gain(self, j: int, parents: frozenset[int],
+             cause: int) -> float:  # nats; −inf where no data could make it positive
         """What one more parent would add to the score.
 
         Parameters
@@ -276,7 +277,8 @@ def best_step(
     return float(gains[step, i, j]), (step, i, j)
 
 # %% ../../nbs/06-learning/search.ipynb #search-graph
-PATIENCE, MEMORY = 20, 20  # steps without a better graph before the search ends; steps that may not be undone (see the table below)
+# steps without a better graph before the search ends; steps that may not be undone (see the table below)
+PATIENCE, MEMORY = 20, 20
 # what a step rules out, and whether with its ends swapped
 UNDOES = {ADD: ((DROP, False), (TURN, False)), DROP: ((ADD, False), (ADD, True)), TURN: ((TURN, True), (DROP, True))}
 

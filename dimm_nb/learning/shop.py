@@ -49,7 +49,8 @@ class Feature:
     tail: str = ""  # how the tail is named: a pattern with {k}
     s: float = 1.1  # how fast the weights fall
     sigma: float = 0.5  # how strongly causes tilt what no preference names
-    prefers: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)  # parent -> its state -> state -> factor
+    # parent -> its state -> state -> factor
+    prefers: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -98,9 +99,11 @@ def likes(text: str) -> dict[str, dict[str, float]]:  # parent's state -> state 
 
 # %% ../../nbs/06-learning/shop.ipynb #visitor
 WHO = (
-    Feature("Hour", words("20, 21, 19, 18, 17, 12, 13, 16, 22, 11, 14, 15, 10, 9, 23, 8, 7, 0, 6, 1, 5, 2, 4, 3"), s=0.7),
+    Feature("Hour", words("20, 21, 19, 18, 17, 12, 13, 16, 22, 11, 14, 15, 10, 9, 23, 8, 7, 0, 6, 1, 5, 2, 4, 3"),
+            s=0.7),
     Feature("Weekday", words("Sun, Mon, Sat, Tue, Wed, Thu, Fri"), s=0.2),
-    Feature("Country", words("DE, US, GB, FR, AT, NL, CH, IT, ES, PL, SE, BE, DK, CA, CZ, AU, IN, BR, JP, CN"), size=60, tail="country-{k:02d}", s=1.5),
+    Feature("Country", words("DE, US, GB, FR, AT, NL, CH, IT, ES, PL, SE, BE, DK, CA, CZ, AU, IN, BR, JP, CN"),
+            size=60, tail="country-{k:02d}", s=1.5),
     Feature("Visitor", words("returning, new, loyal, business"), s=1.4),
     Feature("Experiment", words("none, control, new-search, one-page-checkout, big-pictures, chat"), s=1.2),
     Feature("Language", words("de, en, fr, nl, it, es, pl, sv, da, cs, pt, ja, zh, (not set)"), ("Country",), 24, "lang-{k:02d}", 1.2, 0.4, {"Country": likes("""
@@ -129,15 +132,19 @@ WHO = (
 # %% ../../nbs/06-learning/shop.ipynb #equipment
 EQUIPMENT = (
     Feature("Device", words("phone, desktop, tablet, television, other"), ("Hour", "Visitor"), s=1.8, sigma=0.3, prefers={
-        "Hour": {h: {"desktop": 3.0} for h in words("9, 10, 11, 12, 13, 14, 15, 16")}, "Visitor": likes("business: desktop 9\nloyal: phone 1.5")}),
-    Feature("Channel", words("organic search, direct, paid search, social, email, affiliate, display, referral, app, print"), ("Visitor", "Weekday"), s=1.1,
-            sigma=0.25, prefers={"Visitor": likes("loyal: direct 3, app 6, email 2\nnew: paid search 2, social 3, display 2\nbusiness: direct 9")}),
+        "Hour": {h: {"desktop": 3.0} for h in words("9, 10, 11, 12, 13, 14, 15, 16")},
+        "Visitor": likes("business: desktop 9\nloyal: phone 1.5")}),
+    Feature("Channel", words("organic search, direct, paid search, social, email, affiliate, display, referral, app, "
+                             "print"), ("Visitor", "Weekday"), s=1.1,
+            sigma=0.25, prefers={"Visitor": likes("loyal: direct 3, app 6, email 2\nnew: paid search 2, social 3, "
+                                                  "display 2\nbusiness: direct 9")}),
     Feature("OperatingSystem", words("Android, Windows, iOS, macOS, Linux, ChromeOS, iPadOS, TV OS"), ("Device",), 14, "system-{k}", 1.0, 0.3, {"Device": likes("""
         phone: Android 40, iOS 90
         desktop: Windows 60, macOS 30, Linux 6, ChromeOS 4
         tablet: Android 20, iPadOS 120
         television: TV OS 200""")}),
-    Feature("Screen", words("390x844, 1920x1080, 412x915, 393x873, 1536x864, 360x800, 1440x900, 2560x1440, 768x1024, 820x1180, 1366x768, 3840x2160, 800x600"),
+    Feature("Screen", words("390x844, 1920x1080, 412x915, 393x873, 1536x864, 360x800, 1440x900, 2560x1440, 768x1024, "
+                            "820x1180, 1366x768, 3840x2160, 800x600"),
             ("Device", "OperatingSystem"), 22, "screen-{k}", 0.8, 0.4, {"Device": likes("""
         phone: 390x844 20, 412x915 20, 393x873 20, 360x800 20
         desktop: 1920x1080 30, 1536x864 20, 1440x900 15, 2560x1440 20, 1366x768 15
@@ -145,7 +152,8 @@ EQUIPMENT = (
         television: 3840x2160 99""")}),
     Feature("Connection", words("wifi, 4g, 5g, cable, 3g, data centre"), ("Device", "Hour"), s=1.4, sigma=0.2, prefers={
         "Device": likes("phone: 4g 4, 5g 6\ndesktop: cable 12\ntelevision: cable 9")}),
-    Feature("Browser", words("Chrome, Safari, Edge, Firefox, Samsung Internet, Opera, Brave, in-app, UC Browser, HeadlessChrome"), ("OperatingSystem",), 36,
+    Feature("Browser", words("Chrome, Safari, Edge, Firefox, Samsung Internet, Opera, Brave, in-app, UC Browser, "
+                             "HeadlessChrome"), ("OperatingSystem",), 36,
             "browser-{k:02d}", 1.7, 0.5, {"OperatingSystem": likes("""
         iOS: Safari 40, in-app 20, HeadlessChrome 0.05
         iPadOS: Safari 40, HeadlessChrome 0.05
@@ -153,7 +161,8 @@ EQUIPMENT = (
         Windows: Edge 8, Firefox 4, HeadlessChrome 0.05
         Android: Samsung Internet 9, HeadlessChrome 0.05
         Linux: Firefox 20, HeadlessChrome 2""")}),
-    Feature("BrowserRelease", words("Chrome 130, Safari 18.0, Chrome 129, Safari 17.6, Edge 130, Firefox 132, Samsung 26, Chrome 131, Opera 114, Brave 1.71, Edge 129, "
+    Feature("BrowserRelease", words("Chrome 130, Safari 18.0, Chrome 129, Safari 17.6, Edge 130, Firefox 132, Samsung "
+                                    "26, Chrome 131, Opera 114, Brave 1.71, Edge 129, "
             "Firefox 131, Safari 16.6, Chrome 128"), ("Browser",), 57, "release-{k:02d}", 1.0, 0.8, {"Browser": likes("""
         Chrome: Chrome 130 200, Chrome 129 120, Chrome 128 60, Chrome 131 4
         Safari: Safari 18.0 250, Safari 17.6 150, Safari 16.6 60
@@ -178,7 +187,8 @@ REFERRER = (
         affiliate: partner 90
         display: advertisement 90
         referral: other site 120""")}),
-    Feature("ReferrerDomain", words("(none), google, facebook, bing, instagram, mail client, duckduckgo, pinterest, tiktok, price-check, ecosia, youtube, blog-index, cheap-traffic"),
+    Feature("ReferrerDomain", words("(none), google, facebook, bing, instagram, mail client, duckduckgo, pinterest, "
+                                    "tiktok, price-check, ecosia, youtube, blog-index, cheap-traffic"),
             ("ReferrerType",), 130, "site-{k:03d}", 1.1, 0.7, {"ReferrerType": likes("""
         search engine: google 40, bing 12, duckduckgo 12, ecosia 9
         none: (none) 90
@@ -189,7 +199,8 @@ REFERRER = (
 
 # %% ../../nbs/06-learning/shop.ipynb #campaign
 CAMPAIGN = (
-    Feature("Campaign", words("(none), brand, generic, retargeting, newsletter, spring, influencer, catalogue, winback, autumn-mail, clearance"), ("Channel",), 80,
+    Feature("Campaign", words("(none), brand, generic, retargeting, newsletter, spring, influencer, catalogue, "
+                              "winback, autumn-mail, clearance"), ("Channel",), 80,
             "campaign-{k:02d}", 1.2, 0.7, {"Channel": likes("""
         organic search: (none) 60
         direct: (none) 90
@@ -199,7 +210,8 @@ CAMPAIGN = (
         email: newsletter 30, winback 15, autumn-mail 3
         social: influencer 20
         print: catalogue 60""")}),
-    Feature("Keyword", words("(none), (not provided), shop name, winter coat, running shoes, sofa, headphones, gift, black friday, voucher"), ("Channel",), 110,
+    Feature("Keyword", words("(none), (not provided), shop name, winter coat, running shoes, sofa, headphones, gift, "
+                             "black friday, voucher"), ("Channel",), 110,
             "words-{k:03d}", 1.1, 0.6, {"Channel": likes("""
         organic search: (not provided) 60
         paid search: shop name 12, winter coat 9, running shoes 9, voucher 6
@@ -208,7 +220,8 @@ CAMPAIGN = (
         social: (none) 30
         display: (none) 30
         app: (none) 60""")}),
-    Feature("LandingPage", words("/, /sale, /search, /new, /women, /men, /home-living, /sport, /tech, /kids, /gifts, /magazine, /autumn, /login"), ("Channel", "Device"), 96,
+    Feature("LandingPage", words("/, /sale, /search, /new, /women, /men, /home-living, /sport, /tech, /kids, /gifts, "
+                                 "/magazine, /autumn, /login"), ("Channel", "Device"), 96,
             "/landing/{k:03d}", 1.1, 0.6, {"Channel": likes("""
         direct: / 12, /login 9
         app: / 20, /login 15
@@ -222,8 +235,10 @@ SOURCE = REFERRER + CAMPAIGN
 # %% ../../nbs/06-learning/shop.ipynb #funnel
 FUNNEL = (
     Feature("PageType", words("list, product, search, home, cart, account, checkout, magazine, help, error"), ("Visitor", "Channel"), s=0.9, sigma=0.35, prefers={
-        "Visitor": likes("loyal: account 3, checkout 2\nnew: home 2, magazine 2"), "Channel": likes("paid search: product 2\nsocial: magazine 5\nemail: list 2")}),
-    Feature("Page", words("/l/coats, /l/shoes, /p/0001, /p/0002, /cart, /account, /checkout/address, /checkout/pay, /help/returns, /404"), ("PageType",), 150,
+        "Visitor": likes("loyal: account 3, checkout 2\nnew: home 2, magazine 2"),
+        "Channel": likes("paid search: product 2\nsocial: magazine 5\nemail: list 2")}),
+    Feature("Page", words("/l/coats, /l/shoes, /p/0001, /p/0002, /cart, /account, /checkout/address, /checkout/pay, "
+                          "/help/returns, /404"), ("PageType",), 150,
             "/page/{k:03d}", 0.9, 1.0, {"PageType": likes("""
         list: /l/coats 15, /l/shoes 15
         product: /p/0001 15, /p/0002 12
@@ -233,8 +248,10 @@ FUNNEL = (
         help: /help/returns 99
         error: /404 300""")}),
     Feature("SessionDepth", tuple(map(str, range(1, 16))) + ("more",), ("Visitor", "PageType"), s=0.7, sigma=0.25, prefers={
-        "PageType": likes("home: 1 4\ncart: 6 2, 7 2, 8 2\ncheckout: 8 3, 9 3, 10 3, more 3"), "Visitor": likes("new: 1 2\nbusiness: more 9")}),
-    Feature("Category", words("coats, shoes, dresses, sofas, headphones, phones, toys, lamps, tents, skis, jewellery, books"), ("LandingPage",), 44, "category-{k:02d}", 0.9, 0.8,
+        "PageType": likes("home: 1 4\ncart: 6 2, 7 2, 8 2\ncheckout: 8 3, 9 3, 10 3, more 3"),
+        "Visitor": likes("new: 1 2\nbusiness: more 9")}),
+    Feature("Category", words("coats, shoes, dresses, sofas, headphones, phones, toys, lamps, tents, skis, jewellery, "
+                              "books"), ("LandingPage",), 44, "category-{k:02d}", 0.9, 0.8,
             {"LandingPage": likes("""
         /women: dresses 12, coats 6, jewellery 8
         /men: coats 8, shoes 8
@@ -243,21 +260,30 @@ FUNNEL = (
         /tech: headphones 15, phones 20
         /kids: toys 30
         /autumn: coats 20""")}),
-    Feature("Brand", words("own label, Northfell, Arvika, Solano, Kestrel, Mirelle, Tonwerk"), ("Category",), 112, "brand-{k:03d}", 0.9, 1.1),
-    Feature("PriceBand", words("25-50, 10-25, 50-100, 0-10, 100-200, 200-400, 400-800, 800-1600, 1600+"), ("Category",), s=0.9, sigma=0.7),
+    Feature("Brand", words("own label, Northfell, Arvika, Solano, Kestrel, Mirelle, Tonwerk"), ("Category",), 112,
+            "brand-{k:03d}", 0.9, 1.1),
+    Feature("PriceBand", words("25-50, 10-25, 50-100, 0-10, 100-200, 200-400, 400-800, 800-1600, 1600+"),
+            ("Category",), s=0.9, sigma=0.7),
     Feature("ListPosition", ("not listed",) + tuple(map(str, range(1, 26))), ("PageType", "Device"), s=0.9, sigma=0.2, prefers={
-        "PageType": {"list": {str(k): 4.0 for k in range(1, 26)}, "search": {str(k): 5.0 for k in range(1, 13)}, "product": {"not listed": 3.0}}}),
-    Feature("ProductView", words("no, yes"), ("PageType", "ListPosition"), s=1.2, sigma=0.15, prefers={"PageType": likes("product: yes 60\nlist: yes 2\nerror: no 9")}),
-    Feature("Cart", words("none, add, view, remove"), ("ProductView", "PriceBand"), s=2.0, sigma=0.2, prefers={"ProductView": likes("yes: add 4, view 1.5")}),
+        "PageType": {"list": {str(k): 4.0 for k in range(1, 26)}, "search": {str(k): 5.0 for k in range(1, 13)},
+                     "product": {"not listed": 3.0}}}),
+    Feature("ProductView", words("no, yes"), ("PageType", "ListPosition"), s=1.2, sigma=0.15,
+            prefers={"PageType": likes("product: yes 60\nlist: yes 2\nerror: no 9")}),
+    Feature("Cart", words("none, add, view, remove"), ("ProductView", "PriceBand"), s=2.0, sigma=0.2,
+            prefers={"ProductView": likes("yes: add 4, view 1.5")}),
     Feature("Coupon", words("(none), WELCOME10, FREESHIP, LOYAL5, AUTUMN20, BDAY"), ("Channel", "Cart"), 14, "code-{k}", 1.3, 0.35, {
         "Channel": likes("email: AUTUMN20 3, LOYAL5 6\naffiliate: WELCOME10 9"), "Cart": likes("none: (none) 15")}),
     Feature("Checkout", words("not begun, address, delivery, payment, one page, done, script error"), ("Cart", "Experiment"), s=1.4, sigma=0.2, prefers={
-        "Cart": likes("none: not begun 9\nadd: address 3\nview: address 4, payment 4, done 4"), "Experiment": likes("one-page-checkout: one page 20")}),
+        "Cart": likes("none: not begun 9\nadd: address 3\nview: address 4, payment 4, done 4"),
+        "Experiment": likes("one-page-checkout: one page 20")}),
     Feature("Payment", words("(none), wallet, card, invoice, instalments, transfer, gift card, express wallet"), ("Checkout", "Device"), 13, "method-{k}", 0.9, 0.25, {
         "Checkout": likes("not begun: (none) 60\naddress: (none) 30\nscript error: (none) 9\none page: express wallet 6"), "Device": likes("phone: wallet 3")}),
-    Feature("Purchase", words("no, yes"), ("Checkout", "Payment"), s=6.0, sigma=0.15, prefers={"Checkout": likes("done: yes 200\none page: yes 8\npayment: yes 3")}),
-    Feature("OrderValue", words("no order, 25-50, 10-25, 50-75, 75-100, 0-10, 100-150, 150-200, 200-300, 300-400, 400-600, 600-800, 800-1200, 1200-2000, 2000+"),
-            ("Purchase", "PriceBand", "Coupon"), s=1.0, sigma=0.25, prefers={"Purchase": likes("no: no order 300\nyes: no order 0.01")}),
+    Feature("Purchase", words("no, yes"), ("Checkout", "Payment"), s=6.0, sigma=0.15,
+            prefers={"Checkout": likes("done: yes 200\none page: yes 8\npayment: yes 3")}),
+    Feature("OrderValue", words("no order, 25-50, 10-25, 50-75, 75-100, 0-10, 100-150, 150-200, 200-300, 300-400, "
+                                "400-600, 600-800, 800-1200, 1200-2000, 2000+"),
+            ("Purchase", "PriceBand", "Coupon"), s=1.0, sigma=0.25,
+            prefers={"Purchase": likes("no: no order 300\nyes: no order 0.01")}),
 )
 
 # %% ../../nbs/06-learning/shop.ipynb #features
@@ -269,7 +295,8 @@ def feature_cpt(
     parents: Sequence[Feature],
     seed: Sequence[int],  # of this feature's random factors
 ) -> np.ndarray:  # shape (*parents' sizes, own size)
-    """P(x_j | pa_j) from the feature's tail, preferences and random factors; raises ValueError for a preference about an unknown state.
+    """P(x_j | pa_j) from the feature's tail, preferences and random factors; raises ValueError for a preference about
+    an unknown state.
 
     Parameters
     ----------
@@ -290,7 +317,8 @@ def feature_cpt(
         for cause, effects in feature.prefers.get(parent.name, {}).items():
             for state, factor in effects.items():
                 if cause not in parent.states or state not in states:
-                    raise ValueError(f"{feature.name}: {parent.name}={cause} cannot prefer {state!r}: one of the two is no state")
+                    raise ValueError(f"{feature.name}: {parent.name}={cause} cannot prefer {state!r}: one of the two "
+                                     f"is no state")
                 tilt[parent.states.index(cause), states.index(state)] = np.log(factor)
         log_weight = log_weight + tilt.reshape(-1, *[1] * (len(parents) - axis - 1), len(states))
     weight = np.exp(log_weight - log_weight.max(axis=-1, keepdims=True))
@@ -308,17 +336,24 @@ def shop_network() -> CausalNetwork:
     by_name = {feature.name: feature for feature in FEATURES}
     place = {name: j for j, name in enumerate(by_name)}
     cpts = [feature_cpt(f, [by_name[p] for p in f.parents], [2020, place[f.name]]) for f in FEATURES]
-    return CausalNetwork(tuple(by_name), tuple(f.states for f in FEATURES), tuple(tuple(place[p] for p in f.parents) for f in FEATURES), tuple(cpts))
+    return CausalNetwork(tuple(by_name), tuple(f.states for f in FEATURES),
+                         tuple(tuple(place[p] for p in f.parents) for f in FEATURES), tuple(cpts))
 
 # %% ../../nbs/06-learning/shop.ipynb #story
-STORY = {  # event -> what it forces, feature: states; the first of all takes LARGEST, the others follow in the order of ORDER
-    "autumn mail campaign": {"Channel": "email", "LandingPage": "/autumn, /landing/031", "Campaign": "autumn-mail", "Coupon": "AUTUMN20, code-3", "Category": "coats, category-07",
+# event -> what it forces, feature: states; the first of all takes LARGEST, the others follow in the order of ORDER
+STORY = {
+    "autumn mail campaign": {"Channel": "email", "LandingPage": "/autumn, /landing/031", "Campaign": "autumn-mail",
+                             "Coupon": "AUTUMN20, code-3", "Category": "coats, category-07",
                              "ReferrerType": "mail", "Keyword": "winter coat, words-045", "Country": "AT, country-11"},
-    "broken browser release": {"BrowserRelease": "Chrome 131, release-12", "Checkout": "script error", "PageType": "error", "OperatingSystem": "system-2", "Payment": "method-2"},
-    "price bot": {"Browser": "HeadlessChrome, browser-20", "Hour": "3", "Screen": "800x600", "Connection": "data centre", "Language": "(not set)", "Visitor": "new",
+    "broken browser release": {"BrowserRelease": "Chrome 131, release-12", "Checkout": "script error",
+                               "PageType": "error", "OperatingSystem": "system-2", "Payment": "method-2"},
+    "price bot": {"Browser": "HeadlessChrome, browser-20", "Hour": "3", "Screen": "800x600",
+                  "Connection": "data centre", "Language": "(not set)", "Visitor": "new",
                   "ReferrerDomain": "cheap-traffic, site-077, site-101", "ListPosition": "25", "SessionDepth": "more"},
-    "one-page checkout": {"Experiment": "one-page-checkout", "Payment": "express wallet", "Page": "/checkout/pay, /page/066, /page/120", "Purchase": "yes", "Cart": "view"},
-    "clearance": {"Weekday": "Fri", "Campaign": "clearance, campaign-33", "PriceBand": "0-10", "Brand": "Kestrel, brand-020, brand-088", "OrderValue": "10-25, 2000+",
+    "one-page checkout": {"Experiment": "one-page-checkout", "Payment": "express wallet",
+                          "Page": "/checkout/pay, /page/066, /page/120", "Purchase": "yes", "Cart": "view"},
+    "clearance": {"Weekday": "Fri", "Campaign": "clearance, campaign-33", "PriceBand": "0-10",
+                  "Brand": "Kestrel, brand-020, brand-088", "OrderValue": "10-25, 2000+",
                   "ProductView": "yes", "Category": "skis"},
     "new app": {"Device": "tablet", "LandingPage": "/login", "Page": "/account", "Keyword": "shop name", "Hour": "7"},
 }
@@ -335,7 +370,8 @@ def shop_truth() -> Mixture:
     """
     net = shop_network()
     forced = [[(node, state) for node, states in event.items() for state in words(states)] for event in STORY.values()]
-    turns = [event[k] for k in range(max(map(len, forced))) for event in forced if k < len(event)]  # the events take turns
+    # the events take turns
+    turns = [event[k] for k in range(max(map(len, forced))) for event in forced if k < len(event)]
     rest = np.arange(1, len(turns)) ** -0.9
     weights = pd.Series(0.0, net.index)
     weights[turns[0]] = LARGEST
@@ -351,7 +387,8 @@ def story_events() -> pd.Series:  # (54,) event, labelled node, state
     pd.Series
         (54,) event, labelled node, state
     """
-    pairs = {(node, state): event for event, forced in STORY.items() for node, states in forced.items() for state in words(states)}
+    pairs = {(node, state): event for event, forced in STORY.items() for node, states in forced.items()
+             for state in words(states)}
     return pd.Series(pairs, name="event").rename_axis(["node", "state"])
 
 # %% ../../nbs/06-learning/shop.ipynb #simulate-shop

@@ -19,7 +19,8 @@ from ..network.axis import check_labels, suggestion, topological_order
 # %% ../../nbs/06-learning/tetrad.ipynb #graph
 @dataclass(frozen=True)
 class TetradGraph:
-    """A graph as Tetrad saves it; raises ValueError for an edge between what are no nodes, or two edges between two nodes.
+    """A graph as Tetrad saves it; raises ValueError for an edge between what are no nodes, or two edges between two
+    nodes.
 
     Attributes
     ----------
@@ -37,7 +38,8 @@ class TetradGraph:
         for a, marks, b in self.edges:
             for end in (a, b):
                 if end not in known:
-                    raise ValueError(f"the edge {a} {marks} {b} names {end!r}, which is no node of the graph{suggestion(end, self.nodes)}")
+                    raise ValueError(f"the edge {a} {marks} {b} names {end!r}, which is no node of the "
+                                     f"graph{suggestion(end, self.nodes)}")
             if a == b:
                 raise ValueError(f"the edge {a} {marks} {b} leads from a node to itself: remove it")
             if (pair := frozenset((a, b))) in joined:
@@ -48,7 +50,8 @@ class TetradGraph:
         self,
         tiers: Sequence[Sequence[str]] = (),  # causes first; they direct edges that have no direction
     ) -> list[tuple[str, str]]:  # cause first
-        """Its edges with a direction; raises ValueError where the tiers do not settle all, contradict one, or where there is a cycle.
+        """Its edges with a direction; raises ValueError where the tiers do not settle all, contradict one, or where
+        there is a cycle.
 
         Parameters
         ----------
@@ -67,15 +70,18 @@ class TetradGraph:
                 a, marks, b = b, marks[::-1].translate(SWAPPED), a
             known = a in tier and b in tier and tier[a] != tier[b]
             if known and marks[2] == ">" and marks != "<->" and tier[b] < tier[a]:
-                raise ValueError(f"the edge {a} {marks} {b} says that {b!r} is no cause of {a!r}, and the tiers that it comes first: change one of them")
+                raise ValueError(f"the edge {a} {marks} {b} says that {b!r} is no cause of {a!r}, and the tiers that "
+                                 f"it comes first: change one of them")
             if marks == "-->" or (known and marks != "<->"):
                 out.append((b, a) if known and tier[b] < tier[a] else (a, b))
             else:
                 unsettled.append(f"{a} {marks} {b}")
         if unsettled:
             more = f" and {len(unsettled) - 5} more" * (len(unsettled) > 5)
-            raise ValueError(f"{len(unsettled)} edges have no direction, {', '.join(unsettled[:5])}{more}: direct them in Tetrad, "
-                             "or put their ends into different tiers; <-> says that an unobserved cause is behind both, "
+            raise ValueError(f"{len(unsettled)} edges have no direction, {', '.join(unsettled[:5])}{more}: direct them "
+                             f"in Tetrad, "
+                             """or put their ends into different tiers; <-> says that an unobserved cause is behind
+                             both,"""
                              "which no causal network over these nodes can hold")
         place = {name: j for j, name in enumerate(self.nodes)}
         parents: list[list[int]] = [[] for _ in self.nodes]
@@ -109,7 +115,8 @@ def parse_text(
     TetradGraph
     """
     lines = text.splitlines()
-    heads = {line.split(":")[0].strip().lower(): k for k, line in reversed(list(enumerate(lines))) if line.strip().lower().startswith("graph ")}
+    heads = {line.split(":")[0].strip().lower(): k for k, line in reversed(list(enumerate(lines)))
+             if line.strip().lower().startswith("graph ")}
     if "graph nodes" not in heads or "graph edges" not in heads:
         raise ValueError(f"{source} is no graph of Tetrad's: it needs the lines 'Graph Nodes:' and 'Graph Edges:'")
     first, last = heads["graph nodes"], heads["graph edges"]
@@ -147,8 +154,10 @@ def parse_edge(
     """
     number = re.match(r"\d+\.\s+", line)
     text = line[number.end() :] if number else line
-    found = [(text[: at.start()].strip(), at[0], edge_end(text[at.end() :].strip(), nodes)) for at in MARKED.finditer(text[: MOST_NAMES])]
-    found = [edge for edge in found if edge[0] in nodes] or [edge for edge in found if edge[0]]  # a name may hold marks itself
+    found = [(text[: at.start()].strip(), at[0], edge_end(text[at.end() :].strip(), nodes))
+             for at in MARKED.finditer(text[: MOST_NAMES])]
+    # a name may hold marks itself
+    found = [edge for edge in found if edge[0] in nodes] or [edge for edge in found if edge[0]]
     if not found or not found[0][2]:
         raise ValueError(f"{where}: {reprlib.repr(line)} is no edge; one reads like '1. X --> Y'")
     return found[0]
@@ -240,7 +249,8 @@ MOST_BYTES = 64 * 2**20  # of a file: a graph of a hundred thousand edges with t
 def read_tetrad(
     path: str | Path,
 ) -> TetradGraph:
-    """A graph that Tetrad saved, as text or as JSON; raises ValueError that names the file, OSError if it cannot be opened.
+    """A graph that Tetrad saved, as text or as JSON; raises ValueError that names the file, OSError if it cannot be
+    opened.
 
     Parameters
     ----------

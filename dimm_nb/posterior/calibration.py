@@ -90,7 +90,8 @@ def errors_of(
         by_lambda = {lam: mae(truth, solve_dimm(oracle, counts, lam=lam).mixture) for lam in LAMBDAS}
         exact = np.clip(solve_exact(oracle, counts, check=False).weights, 0, None)
         em = mae(truth, fit_em(net, codes).mixture) if len(codes) <= EM_ROWS else np.nan
-    return {"posterior": mae(truth, fit.mixture), "dimm": by_lambda[0.1], "dimm_best": min(by_lambda.values()), "exact": absolute(exact),
+    return {"posterior": mae(truth, fit.mixture), "dimm": by_lambda[0.1], "dimm_best": min(by_lambda.values()),
+            "exact": absolute(exact),
             "em": em, "limit": absolute(limit_of(fit.evidence, truth))}
 
 # %% ../../nbs/05-posterior/calibration.ipynb #coverage-of
@@ -115,11 +116,14 @@ def coverage_of(
     table, share = fit.to_frame(), truth.weights.to_numpy()
     inside, covered = share > 0, (table["lower"] <= share) & (share <= table["upper"])
     above, verdict = inside & (share >= detectable), table["verdict"].to_numpy()
-    return {"nonzero": inside.sum(), "covered": (covered & inside).sum(), "above": above.sum(), "above_covered": (covered & above).sum(),
+    return {"nonzero": inside.sum(), "covered": (covered & inside).sum(), "above": above.sum(),
+            "above_covered": (covered & above).sum(),
             "supported": (verdict == "supported").sum(), "supported_right": ((verdict == "supported") & inside).sum(),
-            "not_supported": (verdict == "not supported").sum(), "not_supported_right": ((verdict == "not supported") & ~inside).sum(),
+            "not_supported": (verdict == "not supported").sum(),
+            "not_supported_right": ((verdict == "not supported") & ~inside).sum(),
             "cannot_tell": (verdict == "cannot tell").sum(), "likely": (table["probability"] > .5).sum(),
-            "above_supported": (above & (verdict == "supported")).sum(), "p_value": fit.p_value, "r_hat": fit.diagnostics.r_hat.max()}
+            "above_supported": (above & (verdict == "supported")).sum(), "p_value": fit.p_value,
+            "r_hat": fit.diagnostics.r_hat.max()}
 
 
 def score_mixture(
@@ -188,11 +192,14 @@ def run_cells(
     information = expected_information(oracle, 1, net)
     table = pd.read_csv(out) if out is not None and out.exists() else pd.DataFrame()
     for N in rows:
-        smallest = detectable_shares(*information_left(information * N, np.zeros(len(oracle.interventions), bool)), rows=N)
+        smallest = detectable_shares(*information_left(information * N, np.zeros(len(oracle.interventions), bool)),
+                                     rows=N)
         for k in n_interventions:
-            done = 0 if table.empty else ((table["network"] == network) & (table["n_interventions"] == k) & (table["rows"] == N)).sum()
+            done = 0 if table.empty else ((table["network"] == network) & (table["n_interventions"] == k)
+                                          & (table["rows"] == N)).sum()
             key = {"network": network, "n_interventions": k, "rows": N}
-            new = [key | {"repetition": i} | score_mixture(net, oracle, smallest, k, N, (i, k, N)) for i in range(done, repetitions)]
+            new = [key | {"repetition": i} | score_mixture(net, oracle, smallest, k, N, (i, k, N))
+                   for i in range(done, repetitions)]
             table = pd.concat([table, pd.DataFrame(new)], ignore_index=True)
             if out is not None: table.to_csv(out, index=False, float_format="%.6g")
     return table
@@ -244,7 +251,8 @@ def sbc_once(
     tuple[pd.DataFrame, dict[str, float]]
         a row an intervention; and what there is one of
     """
-    sets, sizes = choice_sets(oracle.base, oracle.slices, [{j: k} for j, size in enumerate(net.sizes) for k in range(size)])
+    sets, sizes = choice_sets(oracle.base, oracle.slices,
+                              [{j: k} for j, size in enumerate(net.sizes) for k in range(size)])
     share = draw_prior(Prior(), sets, sizes, rng)
     codes, _ = sample_mixture(net, Mixture(pd.Series(share, oracle.interventions)), rows, seed=rng)
     fit = posterior_of(net, Marginals.from_codes(net, codes), oracle=oracle, seed=rng)
@@ -252,7 +260,8 @@ def sbc_once(
     base = 1 - picked.sum(axis=1, keepdims=True)
     low, high = fit.base_weight_interval()
     table = fit.to_frame().assign(truth=share, rank=rank_in(picked, share, rng))
-    return table, {"p_value": fit.p_value, "r_hat": fit.diagnostics.r_hat.max(), "base_rank": int(rank_in(base, np.array([1 - share.sum()]), rng)[0]),
+    return table, {"p_value": fit.p_value, "r_hat": fit.diagnostics.r_hat.max(),
+                   "base_rank": int(rank_in(base, np.array([1 - share.sum()]), rng)[0]),
                    "base_covered": low <= 1 - share.sum() <= high}
 
 
@@ -280,7 +289,8 @@ def run_sbc(
     net, numbers = load_network(network), range(first, first + repetitions)
     oracle = Oracle.from_network(net)
     tables, singles = zip(*(sbc_once(net, oracle, rows, np.random.default_rng([rows, i])) for i in numbers))
-    return pd.concat(tables, keys=numbers, names=["repetition"]), pd.DataFrame(singles, index=pd.Index(numbers, name="repetition"))
+    return pd.concat(tables, keys=numbers, names=["repetition"]), pd.DataFrame(singles,
+                                                                               index=pd.Index(numbers, name="repetition"))
 
 # %% ../../nbs/05-posterior/calibration.ipynb #uniformity
 def uniformity(
@@ -330,7 +340,8 @@ def run_power(
     """
     net = load_network(network)
     oracle, rng, out = Oracle.from_network(net), np.random.default_rng(seed), []
-    smallest = detectable_shares(*information_left(expected_information(oracle, rows, net), np.zeros(len(oracle.interventions), bool)), rows=rows)
+    smallest = detectable_shares(*information_left(expected_information(oracle, rows, net),
+                                                   np.zeros(len(oracle.interventions), bool)), rows=rows)
     for c in rng.choice(np.flatnonzero(smallest * factor < .5), repetitions):
         share = np.where(np.arange(len(smallest)) == c, factor * smallest, 0.0)
         share[~np.isfinite(share)] = 0
@@ -366,7 +377,8 @@ def ratio_row(
     total = whole.sum() or 1.0
     value = part.sum() / total
     error = np.sqrt(((part - value * whole) ** 2).sum()) / total
-    return {"guarantee": what, "nominal": nominal, "realised": value, "error": error, "repetitions": len(part), "cases": int(whole.sum())}
+    return {"guarantee": what, "nominal": nominal, "realised": value, "error": error, "repetitions": len(part),
+            "cases": int(whole.sum())}
 
 # %% ../../nbs/05-posterior/calibration.ipynb #prior-rows
 def prior_rows(
@@ -390,14 +402,19 @@ def prior_rows(
     covered = (sbc["lower"] <= sbc["truth"]) & (sbc["truth"] <= sbc["upper"])
     of = lambda what, nominal, part, whole: ratio_row(what, nominal, part.groupby(by).sum(), whole.groupby(by).sum())
     one = lambda what, nominal, hits: ratio_row(what, nominal, hits, np.ones(len(hits)))
-    p_values = [uniformity(r.to_numpy()) for _, r in sbc.groupby(["node", "state"])["rank"]] + [uniformity(singles["base_rank"].to_numpy())]
+    p_values = [uniformity(r.to_numpy())
+                for _, r in sbc.groupby(["node", "state"])["rank"]] + [uniformity(singles["base_rank"].to_numpy())]
     verdict, half = sbc["verdict"], sbc["probability"].between(.4, .6)
     return [of("prior: 95 % interval of a share that is not 0", "0.93 to 0.97", covered & happened, happened),
             one("prior: 95 % interval of the untouched share", "0.95", singles["base_covered"]),
-            {"guarantee": "prior: ranks uniform, least p-value times their number", "nominal": ">= 0.05", "realised": min(1.0, min(p_values) * len(p_values)), "repetitions": len(singles)},
-            of("prior: happened, of those called supported", ">= 0.95", (verdict == "supported") & happened, verdict == "supported"),
-            of("prior: did not happen, of those called not supported", ">= 0.95", (verdict == "not supported") & ~happened, verdict == "not supported"),
-            of("prior: happened, of those given probability 0.4 to 0.6", f"{sbc['probability'][half].mean():.2f}", half & happened, half),
+            {"guarantee": "prior: ranks uniform, least p-value times their number", "nominal": ">= 0.05",
+             "realised": min(1.0, min(p_values) * len(p_values)), "repetitions": len(singles)},
+            of("prior: happened, of those called supported", ">= 0.95", (verdict == "supported") & happened,
+               verdict == "supported"),
+            of("prior: did not happen, of those called not supported", ">= 0.95",
+               (verdict == "not supported") & ~happened, verdict == "not supported"),
+            of("prior: happened, of those given probability 0.4 to 0.6", f"{sbc['probability'][half].mean():.2f}",
+               half & happened, half),
             one("prior: chains disagree (R-hat above 1.05)", "0", singles["r_hat"] > 1.05)]
 
 # %% ../../nbs/05-posterior/calibration.ipynb #run-goodness
@@ -428,7 +445,8 @@ def goodness_once(
         p-value
     """
     oracle = Oracle.from_network(net)
-    sets, sizes = choice_sets(oracle.base, oracle.slices, [{j: k} for j, size in enumerate(net.sizes) for k in range(size)])
+    sets, sizes = choice_sets(oracle.base, oracle.slices,
+                              [{j: k} for j, size in enumerate(net.sizes) for k in range(size)])
     truth = Mixture(pd.Series(draw_prior(PRIOR, sets, sizes, rng), oracle.interventions))
     known = net if stable is None else estimated(net, net.sample(stable, rng))
     codes, _ = sample_mixture(net, truth, rows, seed=rng)
@@ -455,13 +473,15 @@ def run_goodness(
     pd.DataFrame
         a row a repetition: network, tables, repetition, p_value
     """
-    table = pd.read_csv(out) if out is not None and out.exists() else pd.DataFrame(columns=["network", "tables", "repetition", "p_value"])
+    table = (pd.read_csv(out) if out is not None and out.exists()
+             else pd.DataFrame(columns=["network", "tables", "repetition", "p_value"]))
     for name, repetitions, stable in plan:
         net = load_network(name)
         for tables, behind in (("exact", None), ("estimated", stable)):
             done = int(((table["network"] == name) & (table["tables"] == tables)).sum())
             for start in range(done, repetitions, 20):
-                new = [(name, tables, i, goodness_once(net, rows, behind, np.random.default_rng([i, rows, behind or 0])))
+                new = [(name, tables, i,
+                        goodness_once(net, rows, behind, np.random.default_rng([i, rows, behind or 0])))
                        for i in range(start, min(start + 20, repetitions))]
                 fresh = pd.DataFrame(new, columns=list(table.columns))
                 table = fresh if table.empty else pd.concat([table, fresh], ignore_index=True)
@@ -487,7 +507,8 @@ def goodness_rows(
     for (name, tables), part in table.groupby(["network", "tables"], sort=False):
         for level in (.01, .05):
             low, high = binom.ppf([.005, .995], len(part), level) / len(part)
-            row = ratio_row(f"{name}, tables {tables}: goodness-of-fit p below {level}", f"{low:.3g} to {high:.3g}", part["p_value"] < level, np.ones(len(part)))
+            row = ratio_row(f"{name}, tables {tables}: goodness-of-fit p below {level}", f"{low:.3g} to {high:.3g}",
+                            part["p_value"] < level, np.ones(len(part)))
             out.append(row)
     return out
 
@@ -509,16 +530,25 @@ def grid_rows(
     cells = grid.groupby(["rows", "n_interventions"])[["posterior", "dimm", "em", "limit"]].mean().reset_index()
     some, few = cells[cells["n_interventions"] >= 5], cells[(cells["n_interventions"] <= 17) & cells["em"].notna()]
     quiet, busy = grid[grid["n_interventions"] == 0], grid[grid["n_interventions"] > 0]
-    plain = lambda what, nominal, value, m: {"guarantee": what, "nominal": nominal, "realised": value, "repetitions": len(grid), "cases": m}
-    return [plain("ALARM: MAE over DIMM's, both averaged over the grid", "<= 0.5", cells["posterior"].mean() / cells["dimm"].mean(), len(cells)),
+    plain = lambda what, nominal, value, m: {"guarantee": what, "nominal": nominal, "realised": value,
+                                             "repetitions": len(grid), "cases": m}
+    return [plain("ALARM: MAE over DIMM's, both averaged over the grid", "<= 0.5",
+                  cells["posterior"].mean() / cells["dimm"].mean(), len(cells)),
             plain("ALARM: cells with MAE below DIMM's", "1", (cells["posterior"] < cells["dimm"]).mean(), len(cells)),
-            plain("ALARM: cells up to 17 interventions with MAE below EM's", "1", (few["posterior"] < few["em"]).mean(), len(few)),
-            plain("ALARM: MAE over the limit's, mean of cells from 5 interventions", "<= 1.3", (some["posterior"] / some["limit"]).mean(), len(some)),
-            ratio_row("ALARM: nothing happened, and no probability above 0.5", ">= 0.95", quiet["likely"] == 0, np.ones(len(quiet))),
-            ratio_row("ALARM: 95 % interval of shares above the smallest detectable", ">= 0.93", busy["above_covered"], busy["above"]),
-            ratio_row("ALARM: 95 % interval of shares below it", "reported", busy["covered"] - busy["above_covered"], busy["nonzero"] - busy["above"]),
-            ratio_row("ALARM: happened, of those called supported", ">= 0.95", grid["supported_right"], grid["supported"]),
-            ratio_row("ALARM: did not happen, of those called not supported", ">= 0.95", grid["not_supported_right"], grid["not_supported"])]
+            plain("ALARM: cells up to 17 interventions with MAE below EM's", "1",
+                  (few["posterior"] < few["em"]).mean(), len(few)),
+            plain("ALARM: MAE over the limit's, mean of cells from 5 interventions", "<= 1.3",
+                  (some["posterior"] / some["limit"]).mean(), len(some)),
+            ratio_row("ALARM: nothing happened, and no probability above 0.5", ">= 0.95", quiet["likely"] == 0,
+                      np.ones(len(quiet))),
+            ratio_row("ALARM: 95 % interval of shares above the smallest detectable", ">= 0.93", busy["above_covered"],
+                      busy["above"]),
+            ratio_row("ALARM: 95 % interval of shares below it", "reported", busy["covered"] - busy["above_covered"],
+                      busy["nonzero"] - busy["above"]),
+            ratio_row("ALARM: happened, of those called supported", ">= 0.95", grid["supported_right"],
+                      grid["supported"]),
+            ratio_row("ALARM: did not happen, of those called not supported", ">= 0.95", grid["not_supported_right"],
+                      grid["not_supported"])]
 
 # %% ../../nbs/05-posterior/calibration.ipynb #calibration-table
 def calibration_table(
@@ -547,11 +577,14 @@ def calibration_table(
         guarantee, nominal, realised, error, repetitions, cases
     """
     rows = prior_rows(sbc, singles) + goodness_rows(goodness) + grid_rows(grid[grid["network"] == "alarm"])
-    rows += [ratio_row(f"ALARM: found, at the smallest detectable share of {N:,} rows", "0.80", part["supported"], np.ones(len(part))) for N, part in power.groupby("rows")]
+    rows += [ratio_row(f"ALARM: found, at the smallest detectable share of {N:,} rows", "0.80", part["supported"],
+                       np.ones(len(part))) for N, part in power.groupby("rows")]
     for name, part in grid[grid["network"] != "alarm"].groupby("network"):
         rows += [ratio_row(f"{name}: MAE over {solver}", nominal, part["posterior"], part[key]) | {"cases": len(part)}
-                 for solver, key, nominal in (("DIMM's", "dimm", "<= 0.5"), ("EM's", "em", "< 1"), ("the limit's", "limit", "<= 1.3"))]
-        rows.append(ratio_row(f"{name}: 95 % interval of shares above the smallest detectable", ">= 0.93", part["above_covered"], part["above"]))
+                 for solver, key, nominal in (("DIMM's", "dimm", "<= 0.5"), ("EM's", "em", "< 1"),
+                                              ("the limit's", "limit", "<= 1.3"))]
+        rows.append(ratio_row(f"{name}: 95 % interval of shares above the smallest detectable", ">= 0.93",
+                              part["above_covered"], part["above"]))
     return pd.DataFrame(rows, columns=["guarantee", "nominal", "realised", "error", "repetitions", "cases"])
 
 # %% ../../nbs/05-posterior/calibration.ipynb #run-calibration
@@ -560,7 +593,8 @@ def run_calibration(
     repetitions: int = 20, # mixtures a cell; three times as many for the other networks, which have one cell each
     sbc_repetitions: int = 1000,
 ) -> pd.DataFrame: # from `calibration_table`
-    """All of the above, half an hour on one core; writes posterior_grid.csv (taken up where it ended), posterior_sbc.csv and calibration.csv.
+    """All of the above, half an hour on one core; writes posterior_grid.csv (taken up where it ended),
+    posterior_sbc.csv and calibration.csv.
 
     Parameters
     ----------
@@ -582,7 +616,8 @@ def run_calibration(
     sbc, singles = run_sbc(repetitions=sbc_repetitions)
     table = calibration_table(grid, sbc, singles, pd.concat([run_power(rows=N) for N in POWER_ROWS]),
                               run_goodness(out=out / "goodness.csv"))
-    histograms = sbc.groupby(["node", "state"], sort=False)["rank"].apply(lambda r: pd.Series(np.bincount(r * 20 // (DRAWS + 1), minlength=20))).unstack()
+    histograms = sbc.groupby(["node", "state"],
+                             sort=False)["rank"].apply(lambda r: pd.Series(np.bincount(r * 20 // (DRAWS + 1), minlength=20))).unstack()
     histograms.to_csv(out / "posterior_sbc.csv")
     table.to_csv(out / "calibration.csv", index=False, float_format="%.4g")
     return table

@@ -76,7 +76,8 @@ def few_rows(
     """
     if n.min() >= FEW: return ()
     node, rows = names[int(n.argmin())], n.min()
-    text = f"node {node!r} has only {rows:,.0f} rows: below {FEW} the normal approximation is poor, and only large shares can be seen"
+    text = (f"node {node!r} has only {rows:,.0f} rows: below {FEW} the normal approximation is poor, "
+                f"and only large shares can be seen")
     return (text,)
 
 # %% ../../nbs/05-posterior/evidence.ipynb #smoothed
@@ -257,7 +258,8 @@ Baseline = Marginals | Literal["network"] | None
 def origin_of(
     net: CausalNetwork,
     oracle: Oracle, # of this network
-    baseline: Baseline = None, # None: the stable counts that the network keeps, if it does; "network": its own marginals
+    # None: the stable counts that the network keeps, if it does; "network": its own marginals
+    baseline: Baseline = None,
 ) -> Origin:
     """Where the shift starts from; raises ValueError for counts of other categories.
 
@@ -274,7 +276,8 @@ def origin_of(
     Origin
     """
     if isinstance(baseline, str) and baseline != "network":
-        raise ValueError(f"baseline is counts of a stable period, or 'network' for the network's own marginals, not {baseline!r}")
+        raise ValueError(f"baseline is counts of a stable period, or 'network' for the network's own marginals, not "
+                         f"{baseline!r}")
     counts = net.stable if baseline is None else None if isinstance(baseline, str) else baseline
     if counts is None: return Origin(oracle.base, np.full(len(net.names), np.inf), True)
     p, n = aligned_marginals(net, counts, exact=True)
@@ -384,7 +387,8 @@ def positive_part(
 def noise_before(
     period: Period, # its `before` is not there yet
 ) -> np.ndarray: # (S, S)
-    """What the origin adds to the noise: nothing if it is the network's own; the scatter of its counts, less what tables explain of it.
+    """What the origin adds to the noise: nothing if it is the network's own; the scatter of its counts, less what
+    tables explain of it.
 
     Parameters
     ----------
@@ -440,9 +444,11 @@ def read_shift(
     """
     p, n = aligned_marginals(net, marginals)
     origin = origin_of(net, oracle, baseline)
-    still = Simulated(codes := net.sample(ROWS, seed), np.zeros(codes.shape, bool)) if np.isfinite(origin.n).any() else None
+    still = Simulated(codes := net.sample(ROWS, seed),
+                      np.zeros(codes.shape, bool)) if np.isfinite(origin.n).any() else None
     known = np.ones(len(n)) if factors is None else factors
-    period = Period(net, oracle, interventions, read_catalogue(net, interventions)[0], p, n, origin, shared_rows, known, still, np.zeros(0))
+    period = Period(net, oracle, interventions, read_catalogue(net, interventions)[0], p, n, origin, shared_rows,
+                    known, still, np.zeros(0))
     return replace(period, before=noise_before(period))
 
 # %% ../../nbs/05-posterior/evidence.ipynb #evidence-class
@@ -467,7 +473,8 @@ class Evidence:
     target: np.ndarray # (S − n,) whitened shift: standard normal noise around design·π
     pilot: np.ndarray # (C,) the shares at which the noise was worked out
     keep: np.ndarray = field(default_factory=lambda: np.zeros(0, int)) # (S − n,) positions of the categories that count
-    noise: np.ndarray = field(default_factory=lambda: np.zeros((0, 0))) # (S − n, S − n) W: covariance of the shift there
+    # (S − n, S − n) W: covariance of the shift there
+    noise: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
 
     @cached_property
     def gram(self) -> np.ndarray: # (C, C) information on the shares
@@ -477,21 +484,26 @@ class Evidence:
     def score(self) -> np.ndarray: # (C,)
         """(C,)"""
         return self.design.T @ self.target
-    def misfit(self, shares: np.ndarray) -> np.ndarray: # shares (…, C) -> (…): χ² on S − n degrees of freedom at the true shares
+    def misfit(
+        self,
+        shares: np.ndarray, # (…, C)
+    ) -> np.ndarray: # (…): χ² on S − n degrees of freedom at the true shares
         """Squared length of what the shares leave unexplained.
 
         Parameters
         ----------
         shares : np.ndarray
+            (…, C)
 
         Returns
         -------
         np.ndarray
-            shares (…, C) -> (…): χ² on S − n degrees of freedom at the true shares
+            (…): χ² on S − n degrees of freedom at the true shares
         """
         return ((self.target - shares @ self.design.T) ** 2).sum(axis=-1)
     def __repr__(self) -> str:
-        return f"Evidence: {len(self.target)} free categories on {len(self.pilot)} interventions, misfit {self.misfit(self.pilot):.1f} at the pilot"
+        return (f"Evidence: {len(self.target)} free categories on {len(self.pilot)} interventions, "
+                f"misfit {self.misfit(self.pilot):.1f} at the pilot")
 
 
 def whitener(
@@ -558,7 +570,8 @@ def pilot_shares(
         (C,)
     """
     weight = 1e3 * max(np.sqrt((design**2).sum(axis=0).max()), 1.0)
-    whole = np.zeros((len(design) + 1, design.shape[1] + 1))  # the last column is π_φ, the last row its sum with the rest
+    # the last column is π_φ, the last row its sum with the rest
+    whole = np.zeros((len(design) + 1, design.shape[1] + 1))
     whole[:-1, :-1], whole[-1] = design, weight
     shares = nnls(whole, np.r_[target, weight], maxiter=50 * whole.shape[1])[0][:-1]
     return shares / max(shares.sum(), 1.0)
@@ -616,7 +629,8 @@ def noise_of(
 
 def evidence_of(
     period: Period,
-    shares: np.ndarray | None = None, # (C,) where the noise is worked out; None: at the observed marginals, nodes taken as unrelated
+    # (C,) where the noise is worked out; None: at the observed marginals, nodes taken as unrelated
+    shares: np.ndarray | None = None,
     seed: int | np.random.Generator = 0, # of the simulated rows
 ) -> Evidence:
     """Whiten the shift by the noise expected at these shares.
@@ -636,7 +650,8 @@ def evidence_of(
     net, oracle = period.net, period.oracle
     keep = kept_categories(oracle)
     if shares is None:
-        noise = period.scattered(node_blocks(net.slices, smoothed(net.slices, period.p, period.n)), period.n, False) + period.before
+        noise = period.scattered(node_blocks(net.slices, smoothed(net.slices, period.p, period.n)), period.n,
+                                 False) + period.before
     else: noise = noise_of(period, oracle.base + oracle.effects @ shares, drawn_at(period, shares, seed))
     noise = noise[np.ix_(keep, keep)]
     white = whitener(noise)
@@ -648,7 +663,8 @@ def evidence_at(
     net: CausalNetwork,
     oracle: Oracle, # of this network
     marginals: Marginals, # counts
-    shares: np.ndarray | None = None, # (C,) where the noise is worked out; None: at the observed marginals, nodes taken as unrelated
+    # (C,) where the noise is worked out; None: at the observed marginals, nodes taken as unrelated
+    shares: np.ndarray | None = None,
     interventions: Catalogue | None = None, # the oracle's catalogue
     shared_rows: bool = True, # see `sampling_covariance`
     seed: int | np.random.Generator = 0, # of the simulated rows

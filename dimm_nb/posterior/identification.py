@@ -120,7 +120,8 @@ def share_bounds(
     for c in range(C):
         for side, sign in enumerate((1.0, -1.0)):
             found = linprog(sign * (np.arange(C) == c), A_ub=above, b_ub=limits, method="highs")
-            if found.status != 0: raise ValueError(f"no mixture of these interventions has these marginals: {found.message}")
+            if found.status != 0:
+                raise ValueError(f"no mixture of these interventions has these marginals: {found.message}")
             ends[c, side] = sign * found.fun
     return pd.DataFrame(np.clip(ends, 0, 1), oracle.interventions, ["lower", "upper"])
 
@@ -152,7 +153,8 @@ def information_left(
     scale = 1 / np.maximum(inverse.diagonal(), 1e-300)
     own[T], cross[T], others[T] = scale, fitted * scale[:, None], own + fitted**2 * scale[:, None]
     own = np.maximum(own, 0.0)
-    shared = np.divide(np.maximum(cross, 0) ** 2, others, out=np.zeros_like(cross), where=others > 1e-9 * np.maximum(gram.diagonal(), 1e-300))
+    shared = np.divide(np.maximum(cross, 0) ** 2, others, out=np.zeros_like(cross),
+                       where=others > 1e-9 * np.maximum(gram.diagonal(), 1e-300))
     instead = np.maximum(own[:, None] - shared, 0.0)
     instead[:, T] = np.inf
     np.fill_diagonal(instead, np.inf)
@@ -218,7 +220,8 @@ def detectable_shares(
     """
     nothing, another = thresholds(own, 2 / (len(own) + 2) if rho is None else rho, mu)
     least = np.minimum.reduce(instead, axis=1, initial=np.inf)
-    solve = lambda z, information: z**2 / rows / 2 + np.sqrt((z**2 / rows / 2) ** 2 + z**2 / information)  # x² = z² (1/I + x/n)
+    # x² = z² (1/I + x/n)
+    solve = lambda z, information: z**2 / rows / 2 + np.sqrt((z**2 / rows / 2) ** 2 + z**2 / information)
     with np.errstate(divide="ignore"): found = np.maximum(solve(nothing, own), solve(another, least))
     return np.where(found < 1, found, np.inf)
 
@@ -249,7 +252,8 @@ def look_alikes(
         (C,) bool: it may as well be nothing; (C, C) bool: row c, it may as well be k
     """
     nothing, another = thresholds(own, rho, mu)
-    return share * np.sqrt(own) < nothing, (share[:, None] * np.sqrt(instead) < another) & (instead < 0.5 * own[:, None])
+    close = (share[:, None] * np.sqrt(instead) < another) & (instead < 0.5 * own[:, None])
+    return share * np.sqrt(own) < nothing, close
 
 # %% ../../nbs/05-posterior/identification.ipynb #expected-information
 ASKED = 0.02  # the share that a report asks about, unless told otherwise: one visitor in fifty
@@ -262,7 +266,8 @@ def expected_information(
     net: CausalNetwork | None = None, # for the covariance across nodes; None: nodes are taken as unrelated
     seed: int | np.random.Generator = 0, # of the rows simulated for it
 ) -> np.ndarray: # (C, C) G
-    """Information that n rows will have on the shares where most of the traffic is untouched; with what the network is not sure of.
+    """Information that n rows will have on the shares where most of the traffic is untouched; with what the network is
+    not sure of.
 
     Parameters
     ----------
@@ -380,7 +385,10 @@ class Identification:
     notes: tuple[str, ...] # what to be careful about
     likeness: pd.DataFrame | None # (C, C) r, minus the correlation of the shares when all adjust
 
-    def to_frame(self) -> pd.DataFrame: # index the catalogue; status, and what was asked for of lower, upper, smallest_detectable, group
+    def to_frame(
+        self,
+        # index the catalogue; status, and what was asked for of lower, upper, smallest_detectable, group
+    ) -> pd.DataFrame:
         """Everything about each intervention, a row each, in catalogue order.
 
         Returns
@@ -392,7 +400,8 @@ class Identification:
         if self.bounds is not None: table = table.join(self.bounds)
         if self.n is not None:
             of = {label: g for g, members in enumerate(self.groups, 1) for label in members}
-            table = table.assign(smallest_detectable=self.smallest_detectable, group=[of.get(label, 0) for label in table.index])
+            table = table.assign(smallest_detectable=self.smallest_detectable,
+                                 group=[of.get(label, 0) for label in table.index])
         return table.assign(idle=table.index.isin(self.idle))
     def summary(self) -> str:
         """What can be told apart, in a line.
@@ -402,13 +411,16 @@ class Identification:
         str
         """
         by = self.status.value_counts()
-        text = f"{len(self.status)} interventions, rank {self.rank}; " + ", ".join(f"{by[s]} determined {s}" for s in (BY_DATA, BY_ASSUMPTION, BOUNDS) if s in by)
+        kinds = [f"{by[s]} determined {s}" for s in (BY_DATA, BY_ASSUMPTION, BOUNDS) if s in by]
+        text = f"{len(self.status)} interventions, rank {self.rank}; " + ", ".join(kinds)
         if self.n is None or self.smallest_detectable is None: return text.replace("determined within", "only within")
         seen = (self.smallest_detectable <= ASKED).sum()
-        return text.replace("determined within", "only within") + (f". With {self.n:,.0f} rows a share of {ASKED} would be found of {seen}; "
+        return text.replace("determined within",
+                            "only within") + (f". With {self.n:,.0f} rows a share of {ASKED} would be found of {seen}; "
             f"{len(self.groups)} groups of look-alikes; {len(self.idle)} interventions change next to nothing")
     def __repr__(self) -> str: return f"{self.summary()}\n{self.to_frame().head(10).round(4)}"
-    def _repr_html_(self) -> str: return f"<p>{html.escape(self.summary())}</p>{self.to_frame().head(10).round(4).to_html()}"
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(self.summary())}</p>{self.to_frame().head(10).round(4).to_html()}"
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """The groups of look-alikes, as blocks.
 
@@ -450,11 +462,13 @@ def identify(
     n: float | None = None, # rows, for the smallest detectable shares and the groups
     *,
     marginals: Marginals | None = None, # for the bounds: exact, or counts
-    net: CausalNetwork | None = None, # beside an oracle, for the covariance across nodes; None: nodes are taken as unrelated
+    # beside an oracle, for the covariance across nodes; None: nodes are taken as unrelated
+    net: CausalNetwork | None = None,
     share: float = ASKED, # that the groups cannot tell apart
     seed: int | np.random.Generator = 0, # of the rows simulated for the covariance
 ) -> Identification:
-    """What can be told apart from aggregates: never, under Assumption 1, and with n rows; raises ValueError for other marginals or n < 1.
+    """What can be told apart from aggregates: never, under Assumption 1, and with n rows; raises ValueError for other
+    marginals or n < 1.
 
     Parameters
     ----------
@@ -475,7 +489,8 @@ def identify(
     -------
     Identification
     """
-    if n is not None and not (isinstance(n, (int, float, np.number)) and 1 <= float(n) < np.inf): raise ValueError(f"n is a number of rows, 1 or more, not {n!r}")
+    if n is not None and not (isinstance(n, (int, float, np.number)) and 1 <= float(n) < np.inf):
+        raise ValueError(f"n is a number of rows, 1 or more, not {n!r}")
     if not 0 < share <= 1: raise ValueError(f"share is a part of the traffic, above 0 and at most 1, not {share!r}")
     known = oracle if isinstance(oracle, CausalNetwork) else net
     oracle = as_oracle(oracle)
@@ -490,8 +505,10 @@ def identify(
     r, error = trade_offs(gram, kept_categories(oracle) if oracle.is_default else np.arange(len(axis)))
     groups = tuple(tuple(axis[c] for c in g) for g in look_alike_groups(r, error, share))
     smallest = pd.Series(detectable_shares(*left, rows=n), axis, name="smallest_detectable")
-    notes = () if known is not None else ("the nodes were taken as unrelated: give the network, for how their counts go together",)
-    return Identification(rank, directions, status, bounds, float(n), smallest, groups, idle, notes, pd.DataFrame(r, axis, axis))
+    notes = () if known is not None else ("the nodes were taken as unrelated: give the network, for how their counts "
+                                          "go together",)
+    return Identification(rank, directions, status, bounds, float(n), smallest, groups, idle, notes,
+                          pd.DataFrame(r, axis, axis))
 
 # %% ../../nbs/05-posterior/identification.ipynb #plot-groups
 def plot_groups(
@@ -509,7 +526,8 @@ def plot_groups(
     -------
     Axes
     """
-    if found.likeness is None: raise ValueError("groups depend on the sample size: call identify(oracle, n=...) with a number of rows")
+    if found.likeness is None:
+        raise ValueError("groups depend on the sample size: call identify(oracle, n=...) with a number of rows")
     import matplotlib.pyplot as plt
     members = [label for group in found.groups for label in group]
     if ax is None:

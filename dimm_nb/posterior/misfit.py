@@ -68,7 +68,8 @@ MOVED = "its own table changed, and what is downstream with it"
 FOLLOWS = "it follows {}"
 
 
-NONE_AT_ODDS = pd.DataFrame({"p_value": pd.Series(dtype=float), "looks_like": pd.Series(dtype=object)}, pd.Index([], name="node", dtype=object))
+NONE_AT_ODDS = pd.DataFrame({"p_value": pd.Series(dtype=float), "looks_like": pd.Series(dtype=object)},
+                            pd.Index([], name="node", dtype=object))
 
 
 def node_residuals(

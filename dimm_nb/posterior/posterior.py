@@ -224,9 +224,11 @@ def diagnose(
     Diagnostics
     """
     own = np.split(draws.share, members)
-    r_hat, ess = np.max([split_r_hat(part) for part in own], axis=0), np.sum([effective_size(part) for part in own], axis=0)
+    r_hat, ess = np.max([split_r_hat(part) for part in own], axis=0), np.sum([effective_size(part) for part in own],
+                                                                             axis=0)
     rates = draws.rates.reshape(-1, 2)
-    table = pd.DataFrame({"mean": rates.mean(axis=0), "lower": np.quantile(rates, .025, axis=0), "upper": np.quantile(rates, .975, axis=0)},
+    table = pd.DataFrame({"mean": rates.mean(axis=0), "lower": np.quantile(rates, .025, axis=0),
+                          "upper": np.quantile(rates, .975, axis=0)},
                          index=pd.Index(["rho", "mu"], name="rate"))
     moves = draws.moves.assign(changed=draws.moves["changes"] / np.maximum(draws.moves["steps"], 1))
     return Diagnostics(pd.Series(r_hat, axis, name="r_hat"), pd.Series(ess, axis, name="ess"), moves, table)
@@ -234,7 +236,8 @@ def diagnose(
 # %% ../../nbs/05-posterior/posterior.ipynb #verdicts
 SHOWN = ASKED  # share that the counts must have been able to show, before "not supported" is said
 UNEXPLAINED = 0.01  # goodness of fit below which no answer is to be relied on
-AGREED = 1.05  # R-hat below which chains count as agreed (Vehtari et al. 2021 ask for 1.01 of long chains; these are short)
+# R-hat below which chains count as agreed (Vehtari et al. 2021 ask for 1.01 of long chains; these are short)
+AGREED = 1.05
 UNDECIDED = 0.14  # standard deviation of "it is in" where its probability is .02 or .98
 EITHER = -0.3  # correlation of two that draws take in turn; 500 draws of two that are unrelated stay within ±.15
 NOTHING = "no intervention"
@@ -274,7 +277,8 @@ def confusions(
     rates: tuple[float, float], # ρ, μ
     axis: pd.Index, # (C,)
 ) -> pd.Series: # (C,) of lists, empty unless the verdict is "cannot tell"
-    """What an intervention cannot be told from: by its effects and the sample size, or because the draws take either one or the other.
+    """What an intervention cannot be told from: by its effects and the sample size, or because the draws take either
+    one or the other.
 
     Parameters
     ----------
@@ -305,7 +309,8 @@ def confusions(
     for c in range(len(axis)):
         others = np.flatnonzero((maybe[c] | either[c]) & (np.arange(len(axis)) != c))
         others = others[np.argsort(left[1][c, others], kind="stable")]
-        names = [NOTHING] * bool(maybe_nothing[c] or (verdict[c] == "cannot tell" and not len(others))) + [axis[k] for k in others]
+        nothing = maybe_nothing[c] or (verdict[c] == "cannot tell" and not len(others))
+        names = [NOTHING] * bool(nothing) + [axis[k] for k in others]
         out.append(names if verdict[c] == "cannot tell" else [])
     return pd.Series(out, axis, name="confused_with", dtype=object)
 
@@ -333,7 +338,8 @@ def share_intervals(
         columns lower, upper; C rows in catalogue order
     """
     both, share = slab_interval(draws, probability.to_numpy(), level), mixture.weights.to_numpy()
-    return pd.DataFrame({"lower": np.minimum(both[:, 0], share), "upper": np.maximum(both[:, 1], share)}, probability.index)
+    return pd.DataFrame({"lower": np.minimum(both[:, 0], share), "upper": np.maximum(both[:, 1], share)},
+                        probability.index)
 
 
 def untouched_interval(
@@ -393,7 +399,8 @@ def headline(fit: "Posterior") -> str:
     n = fit.verdict.value_counts()
     lower, upper = fit.base_weight_interval()
     if not fit.explained:
-        return (f"No mixture of these interventions explains the counts (goodness of fit p = {fit.p_value:.2g}), so nothing can be told; "
+        return (f"No mixture of these interventions explains the counts (goodness of fit p = {fit.p_value:.2g}), so "
+                f"nothing can be told; "
                 f"most at odds: {', '.join(fit.at_odds.index[:3])}")
     return (f"Posterior, {fit.status}: {n.get('supported', 0)} interventions supported, "
             f"{n.get('not supported', 0)} not supported, {n.get('cannot tell', 0)} cannot tell; "
@@ -442,8 +449,10 @@ class Posterior:
     confused_with: pd.Series # (C,) lists of what it cannot be told from, if the verdict is "cannot tell"
     smallest_detectable: pd.Series # (C,) share that these counts would have shown with 80 % power; inf: none
     p_value: float # of what the sparse answer leaves unexplained; small: no mixture explains the counts
-    at_odds: pd.DataFrame # nodes that are not explained, worst first; columns p_value, looks_like; empty where the counts are explained
-    disagreement: pd.Series # (C,) range of the probability over networks that the stable period does not tell apart; 0 if there is one
+    # nodes that are not explained, worst first; columns p_value, looks_like; empty where the counts are explained
+    at_odds: pd.DataFrame
+    # (C,) range of the probability over networks that the stable period does not tell apart; 0 if there is one
+    disagreement: pd.Series
     diagnostics: Diagnostics
     converged: bool # do the chains of each network agree?
     cautions: tuple[tuple[type[DimmWarning], str], ...] # what to be careful about, and of which kind it is
@@ -489,7 +498,8 @@ class Posterior:
         """
         return self.record.share.reshape(-1, len(self.probability))
     def interval(self, level: float = 0.95) -> pd.DataFrame: # columns lower, upper; C rows in catalogue order
-        """Where each share lies, given that it is not 0; from 0 up, unless it is supported; anywhere, if the counts are not explained.
+        """Where each share lies, given that it is not 0; from 0 up, unless it is supported; anywhere, if the counts
+        are not explained.
 
         Parameters
         ----------
@@ -523,7 +533,8 @@ class Posterior:
         pd.DataFrame
             index the catalogue; share, lower, upper, probability, verdict
         """
-        return pd.DataFrame({"share": self.mixture.weights, **self.interval(), "probability": self.probability, "verdict": self.verdict})
+        return pd.DataFrame({"share": self.mixture.weights, **self.interval(), "probability": self.probability,
+                             "verdict": self.verdict})
     def largest(self, n: int = 10) -> pd.DataFrame:
         """The interventions most likely to have happened.
 
@@ -537,7 +548,8 @@ class Posterior:
         """
         return likeliest(self.to_frame(), n)
     def to_arviz(self) -> "InferenceData":
-        """The draws for ArviZ (a DataTree, or InferenceData before ArviZ 1), an optional extra; raises ImportError that says how to install it.
+        """The draws for ArviZ (a DataTree, or InferenceData before ArviZ 1), an optional extra; raises ImportError
+        that says how to install it.
 
         Returns
         -------
@@ -605,10 +617,12 @@ def plot_posterior(
         ax.text(1.01, y, f"{row.probability:.2f}", transform=ax.get_yaxis_transform(), va="center", fontsize=9)
     for verdict in table["verdict"].unique(): ax.plot([], [], "o-", color=COLOURS[verdict], label=verdict)
     if len(table): ax.legend(frameon=False, loc="lower right")
-    else: ax.text(.5, .5, "no intervention is likely to have happened", ha="center", va="center", transform=ax.transAxes)
+    else:
+        ax.text(.5, .5, "no intervention is likely to have happened", ha="center", va="center", transform=ax.transAxes)
     ax.set_yticks(range(len(table)), [label_text(label) for label in table.index])
     ax.text(1.01, len(table) - .3, "probability", transform=ax.get_yaxis_transform(), fontsize=9)
-    ax.set(xlabel="share, if it happened: median (○: more likely 0) and 95 % interval", ylim=(-.7, max(len(table), 1) - .3), xlim=(0, None))
+    ax.set(xlabel="share, if it happened: median (○: more likely 0) and 95 % interval",
+           ylim=(-.7, max(len(table), 1) - .3), xlim=(0, None))
     ax.set_title(f"untouched: {fit.base_weight:.2f}", loc="left", fontsize=11)
     ax.spines[["top", "right"]].set_visible(False)
     return ax
@@ -631,7 +645,8 @@ def arviz_data(
         raise ImportError("to_arviz needs ArviZ: pip install 'dimm_nb[arviz]'")
     import arviz
     names = [label_text(label) for label in fit.probability.index]
-    values = {"share": fit.record.share, "rho": fit.record.rates[..., 0], "mu": fit.record.rates[..., 1], "untouched": 1 - fit.record.share.sum(axis=-1)}
+    values = {"share": fit.record.share, "rho": fit.record.rates[..., 0], "mu": fit.record.rates[..., 1],
+              "untouched": 1 - fit.record.share.sum(axis=-1)}
     labels: dict[str, Any] = {"coords": {"intervention": names}, "dims": {"share": ["intervention"]}}
     if arviz.__version__.startswith("0."): return arviz.from_dict(posterior=values, **labels)
     return arviz.from_dict({"posterior": values}, **labels)
@@ -655,7 +670,8 @@ def check_chains(
     for name, value, least in (("chains", chains, 2), ("sweeps", sweeps, 50), ("warmup", warmup, 0)):
         if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
             raise ValueError(f"{name} must be a whole number, {least} or more, not {value!r}")
-    if not isinstance(prior, Prior): raise ValueError(f"prior must be a Prior, not {type(prior).__name__}: e.g. Prior(inclusion=(1, 4))")
+    if not isinstance(prior, Prior):
+        raise ValueError(f"prior must be a Prior, not {type(prior).__name__}: e.g. Prior(inclusion=(1, 4))")
 
 
 def check_oracle(
@@ -680,7 +696,8 @@ def check_oracle(
     dos, axis = components(net, interventions)
     if oracle is None: oracle = Oracle.from_network(net, interventions)
     if not (oracle.index.equals(net.index) and oracle.interventions.equals(axis)):
-        raise ValueError("the oracle is for another network or catalogue: leave oracle= out, or build it with Oracle.from_network(net, interventions)")
+        raise ValueError("the oracle is for another network or catalogue: leave oracle= out, or build it with "
+                         "Oracle.from_network(net, interventions)")
     return oracle, dos
 
 
@@ -714,11 +731,13 @@ def cautions_of(
                 f"or something else happened. Most at odds: {worst}")
         out.append((MisfitWarning, text))
     for node in tales:
-        text = (f"most states of {node} are claimed, in proportion to how common they are: more likely its table, or an arrow into it, "
+        text = (f"most states of {node} are claimed, in proportion to how common they are: more likely its table, or "
+                f"an arrow into it, "
                 "is wrong than that each of them was forced")
         out.append((MisfitWarning, text))
     if (worst_hat := diagnostics.r_hat.max()) >= AGREED:
-        text = (f"the chains disagree about {label_text(diagnostics.r_hat.idxmax())} (R-hat {worst_hat:.2f}): give more sweeps, "
+        text = (f"the chains disagree about {label_text(diagnostics.r_hat.idxmax())} (R-hat {worst_hat:.2f}): give "
+                f"more sweeps, "
                 "and do not rely on its probability until they agree")
         out.append((NotConvergedWarning, text))
     return out
@@ -774,7 +793,8 @@ def members_of(
         itself first
     """
     n = members if members is not None else MEMBERS if net.reversible or net.others else 1
-    if not isinstance(n, (int, np.integer)) or isinstance(n, bool) or n < 1: raise ValueError(f"members is a number of networks, 1 or more, not {n!r}")
+    if not isinstance(n, (int, np.integer)) or isinstance(n, bool) or n < 1:
+        raise ValueError(f"members is a number of networks, 1 or more, not {n!r}")
     if n == 1: return (net,)
     return tuple(one if one.stable is not None else replace(one, stable=net.stable) for one in net.members(n, seed=rng))
 
@@ -794,7 +814,8 @@ def pool(
     """
     parts = [run.draws for run in runs]
     together = lambda field: np.concatenate([getattr(part, field) for part in parts])
-    return Draws(together("share"), together("inclusion"), together("slab"), together("rates"), sum((part.moves for part in parts[1:]), parts[0].moves))
+    return Draws(together("share"), together("inclusion"), together("slab"), together("rates"),
+                 sum((part.moves for part in parts[1:]), parts[0].moves))
 
 # %% ../../nbs/05-posterior/posterior.ipynb #summarise
 def summarise(
@@ -822,7 +843,8 @@ def summarise(
     diagnostics = diagnose(draws, axis, len(runs))
     rho, mu = diagnostics.rates["mean"]
     lefts = [information_left(run.evidence.gram, probability >= SURE) for run in runs]
-    detectable = np.max([detectable_shares(*left, rho, mu, run.period.rows.min()) for left, run in zip(lefts, runs)], axis=0)
+    detectable = np.max([detectable_shares(*left, rho, mu, run.period.rows.min()) for left, run in zip(lefts, runs)],
+                        axis=0)
     p_value = float(np.mean([goodness_of_fit(run.evidence, run.probability) for run in runs]))
     explained = p_value >= UNEXPLAINED
     verdict, shares = verdicts(probability, detectable, explained), medians(draws, probability)
@@ -831,7 +853,8 @@ def summarise(
     confused = confusions(draws, verdict, slab_interval(draws, probability, .95)[:, 1], lefts[0], (rho, mu), axis)
     cautions = [(CountsWarning, text) for text in said] + cautions_of(diagnostics, p_value, odd, tales)
     named = lambda values, name: pd.Series(values, axis, name=name)
-    return Posterior(Mixture(named(shares, "share")), named(probability, "probability"), float(np.median(1 - draws.share.sum(axis=-1))),
+    return Posterior(Mixture(named(shares, "share")), named(probability, "probability"),
+                     float(np.median(1 - draws.share.sum(axis=-1))),
                      named(verdict, "verdict"), confused, named(detectable, "smallest_detectable"), p_value, odd,
                      named(np.ptp([run.probability for run in runs], axis=0), "disagreement"), diagnostics,
                      bool(diagnostics.r_hat.max() < AGREED), tuple(cautions), prior, first.evidence, draws)
@@ -875,11 +898,13 @@ def posterior_of(
     net: CausalNetwork, # of the stable period
     marginals: Marginals, # counts of the later period; any order, aligned by label
     *,
-    baseline: Baseline | Sequence[Marginals] = None, # the stable period's counts, or several quiet periods'; see `fit_posterior`
+    # the stable period's counts, or several quiet periods'; see `fit_posterior`
+    baseline: Baseline | Sequence[Marginals] = None,
     interventions: Catalogue | None = None, # None: every single-node do(X_i = α)
     oracle: Oracle | None = None, # of this network and catalogue, if it is there already
     shared_rows: bool = True, # the same rows were counted at every node; where fewer, some of them
-    scatter: Mapping[str, float] | pd.Series | None = None, # node -> factor by which its counts scatter more than independent rows
+    # node -> factor by which its counts scatter more than independent rows
+    scatter: Mapping[str, float] | pd.Series | None = None,
     members: int | None = None, # networks to average over; None: MEMBERS where arrows are open
     chains: int = 4,
     sweeps: int = 500, # recorded, each chain
@@ -941,11 +966,14 @@ def fit_posterior(
     net: CausalNetwork, # of the stable period
     marginals: Marginals, # counts of the later period; any order, aligned by label
     *,
-    baseline: Baseline | Sequence[Marginals] = None, # the stable period's counts; None: those the network keeps, if it does; "network": its own marginals; a list: quiet periods
+    # the stable period's counts; None: those the network keeps, if it does; "network": its own marginals; a list:
+    # quiet periods
+    baseline: Baseline | Sequence[Marginals] = None,
     interventions: Catalogue | None = None, # None: every single-node do(X_i = α)
     oracle: Oracle | None = None, # of this network and catalogue, if it is there already
     shared_rows: bool = True, # the same rows were counted at every node; where fewer, some of them
-    scatter: Mapping[str, float] | pd.Series | None = None, # node -> factor by which its counts scatter more than independent rows
+    # node -> factor by which its counts scatter more than independent rows
+    scatter: Mapping[str, float] | pd.Series | None = None,
     members: int | None = None, # networks to average over; None: MEMBERS where arrows are open
     chains: int = 4,
     sweeps: int = 500, # recorded, each chain
@@ -953,7 +981,8 @@ def fit_posterior(
     prior: Prior = PRIOR,
     seed: int | np.random.Generator = 0,
 ) -> Posterior:
-    """Which interventions happened and in what share, from counts alone; raises ValueError for bad input, warns where the answer cannot be trusted.
+    """Which interventions happened and in what share, from counts alone; raises ValueError for bad input, warns where
+    the answer cannot be trusted.
 
     Parameters
     ----------
@@ -985,15 +1014,18 @@ def fit_posterior(
     -------
     Posterior
     """
-    fit = posterior_of(net, marginals, baseline=baseline, interventions=interventions, oracle=oracle, shared_rows=shared_rows,
-                       scatter=scatter, members=members, chains=chains, sweeps=sweeps, warmup=warmup, prior=prior, seed=seed)
+    fit = posterior_of(net, marginals, baseline=baseline, interventions=interventions, oracle=oracle,
+                       shared_rows=shared_rows,
+                       scatter=scatter, members=members, chains=chains, sweeps=sweeps, warmup=warmup, prior=prior,
+                       seed=seed)
     for kind, text in fit.cautions: tell(text, kind)
     return fit
 
 # %% ../../nbs/05-posterior/posterior.ipynb #placebo
 def placebo(
     net: CausalNetwork,
-    periods: Sequence[Marginals] | Mapping[object, Marginals], # counts of two or more quiet periods; with their names, if they have any
+    # counts of two or more quiet periods; with their names, if they have any
+    periods: Sequence[Marginals] | Mapping[object, Marginals],
     *,
     interventions: Catalogue | None = None, # None: every single-node do(X_i = α)
     shared_rows: bool = True, # the same rows were counted at every node
@@ -1021,11 +1053,15 @@ def placebo(
         index period; columns claims, claimed (what), p_value, untouched, lower, upper
     """
     named = dict(periods) if isinstance(periods, Mapping) else dict(enumerate(periods, 1))
-    if len(named) < 2: raise ValueError(f"placebo needs two or more quiet periods, each to be held against the others, not {len(named)}")
+    if len(named) < 2:
+        raise ValueError(f"placebo needs two or more quiet periods, each to be held against the others, not "
+                         f"{len(named)}")
     rows = []
     for name, one in named.items():
         others = [other for key, other in named.items() if key != name]
-        fit = posterior_of(net, one, baseline=others, interventions=interventions, shared_rows=shared_rows, members=members, seed=seed)
+        fit = posterior_of(net, one, baseline=others, interventions=interventions, shared_rows=shared_rows,
+                           members=members, seed=seed)
         claimed = [label_text(label) for label in fit.verdict.index[fit.verdict == "supported"]]
         rows.append((len(claimed), ", ".join(claimed), fit.p_value, fit.base_weight, *fit.base_weight_interval()))
-    return pd.DataFrame(rows, pd.Index(named, name="period"), ["claims", "claimed", "p_value", "untouched", "lower", "upper"])
+    return pd.DataFrame(rows, pd.Index(named, name="period"),
+                        ["claims", "claimed", "p_value", "untouched", "lower", "upper"])

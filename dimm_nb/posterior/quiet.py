@@ -33,7 +33,8 @@ def pooled(
     -------
     Marginals
     """
-    if not len(periods): raise ValueError("there are no quiet periods in the list: give at least one, or leave the baseline out")
+    if not len(periods):
+        raise ValueError("there are no quiet periods in the list: give at least one, or leave the baseline out")
     p, n = (np.array(part) for part in zip(*(aligned_marginals(net, one) for one in periods)))
     rows = np.repeat(n, net.sizes, axis=1)
     return Marginals(net.index, (p * rows).sum(axis=0) / rows.sum(axis=0), n.sum(axis=0))
@@ -72,7 +73,8 @@ def quiet_scatter(
     net: CausalNetwork,
     periods: Sequence[Marginals], # counts of two or more quiet periods
 ) -> pd.Series: # (n_nodes,) factors, 1 or more
-    """By how much each node's counts scatter more from period to period than independent rows would; 1 where there is one period only.
+    """By how much each node's counts scatter more from period to period than independent rows would; 1 where there is
+    one period only.
 
     Parameters
     ----------
@@ -105,7 +107,8 @@ def cluster_scatter(
     codes: np.ndarray, # (rows, n_nodes)
     cluster: Sequence | pd.Series, # (rows,) whose row it is
 ) -> pd.Series: # (n_nodes,) factors, 1 or more
-    """By how much counts scatter more than independent rows would, because rows of one visitor go together; raises ValueError for fewer than two of them.
+    """By how much counts scatter more than independent rows would, because rows of one visitor go together; raises
+    ValueError for fewer than two of them.
 
     Parameters
     ----------
@@ -121,9 +124,13 @@ def cluster_scatter(
         (n_nodes,) factors, 1 or more
     """
     codes, (which, who) = check_codes(net, codes), pd.factorize(pd.Series(cluster))
-    if len(which) != len(codes): raise ValueError(f"the cluster column has {len(which):,} entries for {len(codes):,} rows: give one a row")
-    for row in np.flatnonzero(which < 0)[:1]: raise ValueError(f"the cluster of row {row} is missing: leave such rows out, or give each its own")
-    if len(who) < 2: raise ValueError("all rows are of one cluster: how much clusters differ cannot be seen; name visitors or sessions")
+    if len(which) != len(codes):
+        raise ValueError(f"the cluster column has {len(which):,} entries for {len(codes):,} rows: give one a row")
+    for row in np.flatnonzero(which < 0)[:1]:
+        raise ValueError(f"the cluster of row {row} is missing: leave such rows out, or give each its own")
+    if len(who) < 2:
+        raise ValueError("all rows are of one cluster: how much clusters differ cannot be seen; name visitors or "
+                         "sessions")
     many, out = np.bincount(which), np.ones(len(net.names))
     for j, K in enumerate(net.sizes):
         sums = np.bincount(which * K + codes[:, j], minlength=len(who) * K).reshape(len(who), K)
@@ -174,5 +181,6 @@ def read_quiet(
     tuple[Marginals, np.ndarray, tuple[str, ...]]
         their sum, factors (n_nodes,), what to be careful about
     """
-    said = () if len(periods) > 1 else ("there is one quiet period only: how much counts scatter between periods cannot be learned from it",)
+    said = () if len(periods) > 1 else ("there is one quiet period only: how much counts scatter between periods "
+                                        "cannot be learned from it",)
     return pooled(net, periods), quiet_scatter(net, periods).to_numpy(), said

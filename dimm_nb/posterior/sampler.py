@@ -49,7 +49,8 @@ class Prior:
         for name in ("inclusion", "scale"):
             values = getattr(self, name)
             if not (isinstance(values, Sequence) and len(values) == 2 and all(0 < v < np.inf for v in values)):
-                raise ValueError(f"prior {name} must be two positive numbers, as in {getattr(Prior, name)}, not {values!r}")
+                raise ValueError(f"prior {name} must be two positive numbers, as in {getattr(Prior, name)}, not "
+                                 f"{values!r}")
 
 
 PRIOR = Prior()
@@ -150,7 +151,8 @@ def compiled(
         called as the function is
     """
     try: return njit(cache=True, nogil=True, error_model="numpy")(function)
-    except RuntimeError: return njit(nogil=True, error_model="numpy")(function)  # no directory to cache in can be written
+    # no directory to cache in can be written
+    except RuntimeError: return njit(nogil=True, error_model="numpy")(function)
 
 # %% ../../nbs/05-posterior/sampler.ipynb #log-integral
 ROOT2, ROOT2PI = math.sqrt(2.0), math.sqrt(2.0 * math.pi)
@@ -213,7 +215,8 @@ def log_integral(g: float, c: float, lo: float, hi: float) -> float:
         return 0.5 * c * mean + math.log(sd * ROOT2PI) + log_between((lo - mean) / sd, (hi - mean) / sd)
     mid = 0.5 * (lo + hi)  # no curvature to speak of: an exponential
     w = abs(c - g * mid) * (hi - lo)
-    return c * mid - 0.5 * g * mid * mid + math.log(hi - lo) + (0.5 * w + math.log(-math.expm1(-w) / w) if w > 1e-6 else 0.0)
+    return c * mid - 0.5 * g * mid * mid + math.log(hi - lo) + (0.5 * w + math.log(-math.expm1(-w) / w) if w > 1e-6
+                                                                else 0.0)
 
 # %% ../../nbs/05-posterior/sampler.ipynb #draw-between
 @compiled
@@ -274,7 +277,8 @@ def draw_between(rng: np.random.Generator, g: float, c: float, lo: float, hi: fl
     return lo + math.log1p(u * math.expm1(w)) / slope
 
 # %% ../../nbs/05-posterior/sampler.ipynb #chain-state
-Problem = namedtuple("Problem", "gram score sets most near")  # G (C, C); Aᵀ V⁻¹ y (C,); Assumption 1's sets and sizes; (C, K) neighbours
+Problem = namedtuple("Problem",
+                     "gram score sets most near")  # G (C, C); Aᵀ V⁻¹ y (C,); Assumption 1's sets and sizes; (C, K) neighbours
 State = namedtuple("State", "x slope forced scalars")  # shares (C,); s (C,); how many are in, a set; Σx, ρ, μ
 Move = namedtuple("Move", "at step chol solved rng")  # positions and direction; work space
 
@@ -318,7 +322,8 @@ def may_both(problem: Problem, state: State, a: int, b: int) -> bool:
     """
     k = problem.sets[a]
     if not (may_join(problem, state, a, b) and may_join(problem, state, b, a)): return False
-    return k < 0 or problem.sets[b] != k or state.forced[k] - (state.x[a] > 0.0) - (state.x[b] > 0.0) + 2 < problem.most[k]
+    return (k < 0 or problem.sets[b] != k
+            or state.forced[k] - (state.x[a] > 0.0) - (state.x[b] > 0.0) + 2 < problem.most[k])
 
 # %% ../../nbs/05-posterior/sampler.ipynb #along
 @compiled
@@ -380,8 +385,10 @@ def draw_step(problem: Problem, state: State, move: Move, m: int, toggles: int) 
         kappa = -move.step[1]
         t_b = state.x[b] / kappa
         reached = t_a >= t_b if kappa < 0.0 else t_a <= t_b
-        if reached and lo <= t_a <= hi and may_join(problem, state, b, a): w_a = math.log(out) + c * t_a - 0.5 * g * t_a ** 2
-        if start <= t_b <= hi and may_join(problem, state, a, b): w_b = math.log(out / abs(kappa)) + c * t_b - 0.5 * g * t_b ** 2
+        if reached and lo <= t_a <= hi and may_join(problem, state, b, a):
+            w_a = math.log(out) + c * t_a - 0.5 * g * t_a ** 2
+        if start <= t_b <= hi and may_join(problem, state, a, b):
+            w_b = math.log(out / abs(kappa)) + c * t_b - 0.5 * g * t_b ** 2
         if kappa < 0.0: start = max(start, t_b)
         else: end = min(end, t_b)
         if may_both(problem, state, a, b): w = math.log(odds) + log_integral(g, c, start, end)
@@ -566,7 +573,8 @@ def refresh(problem: Problem, state: State) -> None:
 
 # %% ../../nbs/05-posterior/sampler.ipynb #record
 @compiled
-def record(problem: Problem, state: State, rng: np.random.Generator, share: np.ndarray, inclusion: np.ndarray, slab: np.ndarray) -> None:
+def record(problem: Problem, state: State, rng: np.random.Generator, share: np.ndarray, inclusion: np.ndarray,
+           slab: np.ndarray) -> None:
     """For each intervention (C,): its share; its probability of being in, given all others; a share given that it is in
 
     Parameters
@@ -692,7 +700,8 @@ def draw_rates(state: State, prior: tuple, rng: np.random.Generator) -> None:
 
 
 @compiled
-def run(problem: Problem, state: State, move: Move, prior: tuple, pairs: int, warmup: int, out: np.ndarray, rates: np.ndarray, tally: np.ndarray) -> None:
+def run(problem: Problem, state: State, move: Move, prior: tuple, pairs: int, warmup: int, out: np.ndarray,
+        rates: np.ndarray, tally: np.ndarray) -> None:
     """Sweeps, with the rates drawn after each; those after the warm-up go to out (3, sweeps, C) and rates (sweeps, 2)
 
     Parameters
@@ -752,7 +761,8 @@ def run_chain(
     C, state = len(start), start_state(problem, start)
     move = Move(np.zeros(width, np.int64), np.zeros(width), np.zeros((width, width)), np.zeros((width, 2)), rng)
     out, rates, tally = np.empty((3, sweeps, C)), np.empty((sweeps, 2)), np.zeros((4, 2))
-    run(problem, state, move, tuple(map(float, (*prior.inclusion, *prior.scale))), pairs if C > 1 else 0, warmup, out, rates, tally)
+    run(problem, state, move, tuple(map(float, (*prior.inclusion, *prior.scale))), pairs if C > 1 else 0, warmup, out,
+        rates, tally)
     return *out, rates, tally
 
 # %% ../../nbs/05-posterior/sampler.ipynb #run-chains
@@ -771,7 +781,8 @@ def say_if_slow(
         seconds
     """
     def say() -> None:
-        if not run.signatures: logging.getLogger("dimm_nb").warning("compiling the sampler for this machine, once: some seconds")
+        if not run.signatures:
+            logging.getLogger("dimm_nb").warning("compiling the sampler for this machine, once: some seconds")
 
     clock = threading.Timer(after, say)
     clock.daemon = True
@@ -787,7 +798,8 @@ def run_chains(
     warmup: int = 300,
     rng: np.random.Generator | int = 0,
 ) -> Draws:
-    """Chains from different starts, side by side; each has its own stream of random numbers, so that the number of cores changes nothing.
+    """Chains from different starts, side by side; each has its own stream of random numbers, so that the number of
+    cores changes nothing.
 
     Parameters
     ----------
@@ -807,9 +819,11 @@ def run_chains(
     """
     if not run.signatures: say_if_slow()
     streams = np.random.default_rng(rng).spawn(chains)
-    starts = [pilot if i % 2 == 0 else np.where(stream.random(len(pilot)) < .5, pilot, 0.0) for i, stream in enumerate(streams)]
+    starts = [pilot if i % 2 == 0 else np.where(stream.random(len(pilot)) < .5, pilot, 0.0)
+              for i, stream in enumerate(streams)]
     with ThreadPoolExecutor(min(chains, os.cpu_count() or 1)) as pool:
-        runs = list(pool.map(lambda start, stream: run_chain(problem, start, prior, sweeps, warmup, stream), starts, streams))
+        runs = list(pool.map(lambda start, stream: run_chain(problem, start, prior, sweeps, warmup, stream), starts,
+                             streams))
     share, inclusion, slab, rates, tally = (np.array(part) for part in zip(*runs))
     moves = pd.DataFrame(tally.sum(axis=0), index=pd.Index(MOVES, name="step"), columns=["steps", "changes"])
     return Draws(share, inclusion, slab, rates, moves)

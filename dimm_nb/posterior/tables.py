@@ -135,7 +135,8 @@ def responses(
     given = both.reshape(len(at), K, -1) / np.maximum(hits, 1)[..., None]
     seen = np.where(hits > 0, theta, 0.0)
     mean = np.einsum("uk,uks->us", seen / np.maximum(seen.sum(axis=1, keepdims=True), 1e-300), given)
-    out = np.where(hits[..., None] > 0, given - mean[:, None], 0.0)  # a state never drawn there says nothing of what follows
+    # a state never drawn there says nothing of what follows
+    out = np.where(hits[..., None] > 0, given - mean[:, None], 0.0)
     out[..., own] = np.eye(K) - theta[:, None]
     return out * (hits.sum(axis=1) / len(drawn.codes))[:, None, None]
 
