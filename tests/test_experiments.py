@@ -2,6 +2,7 @@
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,23 +12,7 @@ from hypothesis import given, settings, strategies as st
 from joblib import parallel_config
 from threadpoolctl import threadpool_limits
 
-from dimm_nb.experiments.paper import (
-    COLUMNS,
-    KEYS,
-    PAPER,
-    SOLVERS,
-    compare_table1,
-    difference,
-    draw_problem,
-    known,
-    one_more_draw,
-    read_results,
-    run_alarm,
-    run_cells,
-    score,
-    settings_of,
-    write_results,
-)
+from dimm_nb.experiments.paper import COLUMNS, KEYS, PAPER, compare_table1, one_more_draw, run_alarm
 from dimm_nb.experiments.robustness import (
     EXPERIMENTS,
     TRUE,
@@ -37,9 +22,21 @@ from dimm_nb.experiments.robustness import (
     without_edge,
     wrong_problem,
 )
-from dimm_nb.experiments.tuning import choose_lambda, em_as_written, simulated
+from dimm_nb.experiments.runner import (
+    SOLVERS,
+    difference,
+    draw_problem,
+    known,
+    read_results,
+    run_cells,
+    score,
+    settings_of,
+    write_results,
+)
+from dimm_nb.experiments.tuning import choose_lambda, em_as_written, find_lambda, simulated
 from dimm_nb.mixture.mixture import mae, mixture_marginals, sample_mixture
-from dimm_nb.network.axis import Marginals
+from dimm_nb.network.axis import Marginals, MisfitWarning
+from dimm_nb.network.network import load_network
 
 RESULTS = Path(__file__).resolve().parent.parent / "results" / "experiments"
 QUICK = {"n_starts": 2, "n_jobs": 1, "progress": False}
@@ -103,7 +100,7 @@ def test_a_dask_cluster_gives_what_one_process_gives(alone):
         assert len(client.scheduler_info()["workers"]) == 2
         with parallel_config(backend="dask"):
             there = run_alarm(**GRID, **QUICK | {"n_jobs": -1})
-        assert client.submit(lambda: "dimm_nb.experiments.paper" in sys.modules).result(), (
+        assert client.submit(lambda: "dimm_nb.experiments.runner" in sys.modules).result(), (
             "the work was done by the workers"
         )
     same(there, alone)
@@ -159,13 +156,14 @@ def test_an_interrupted_run_is_resumed(tmp_path, alone):
     out = tmp_path / "run.csv"
     code = f"""
 import os
-import dimm_nb.experiments.paper as e
+import dimm_nb.experiments.runner as e
+from dimm_nb.experiments.paper import run_alarm
 write, left = e.write_results, [3]
 def write_and_die(*args):
     write(*args); left[0] -= 1
     if not left[0]: os._exit(9)
 e.write_results = write_and_die
-e.run_alarm(**{GRID!r}, **{QUICK!r}, out={str(out)!r})"""
+run_alarm(**{GRID!r}, **{QUICK!r}, out={str(out)!r})"""
     assert subprocess.run([sys.executable, "-c", code]).returncode == 9
     part, _ = read_results(out)
     assert len(part) == 3 * 5
@@ -314,10 +312,36 @@ def test_choosing_lambda_takes_labels_in_any_order_and_another_catalogue():
     pd.testing.assert_frame_equal(one.table, two.table)
     from dimm_nb.network.oracle import Oracle
     pair = [{"asia": "yes", "smoke": "no"}, {"bronc": "yes"}]
-    other = choose_lambda(
-        Oracle.from_network(problem.net, pair), problem.marginals, problem.net, (0.01, 0.1), draws=2, interventions=pair
-    )
+    asked = Oracle.from_network(problem.net, pair), problem.marginals, problem.net, (0.01, 0.1), 2, 0, pair
+    with pytest.warns(MisfitWarning, match="no mixture of these interventions"):
+        other = choose_lambda(*asked)
     assert len(other.mixture.weights) == 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        quiet = find_lambda(*asked)
+    pd.testing.assert_frame_equal(quiet.table, other.table)
+    assert [kind for kind, _ in quiet.cautions] == [MisfitWarning]
+
+
+def test_a_solver_that_has_something_to_say_is_heard_without_a_warning():
+    "Tables from few rows: the posterior notices, and says it in its notes."
+    problem = wrong_problem("CPTs from 1,000 rows", 100_000, 0, 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert score(problem, "posterior")["said"] == 1 and score(problem, "dimm")["said"] == 0
+
+
+@pytest.mark.parametrize("name", ["sachs", "alarm"])
+def test_a_network_of_an_experiment_is_the_packaged_one_without_a_warning(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        net, _ = known.__wrapped__(name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        packaged = load_network(name)
+    assert net.names == packaged.names and all((a == b).all() for a, b in zip(net.cpts, packaged.cpts))
+    with pytest.raises(ValueError, match="did you mean 'alarm'"):
+        known("alram")
 
 
 # networks that are nearly right
@@ -418,8 +442,9 @@ def test_the_committed_results_are_complete(name, monkeypatch):
     results, head = read_results(path)
     assert head["command"].startswith(f"dimm experiment {name} --seed 0") and not results.isna().any(axis=None)
     repetitions = int(results.repetition.max()) + 1
-    monkeypatch.setattr("dimm_nb.experiments.paper.importlib.metadata.version", head["settings"]["versions"].get)
-    monkeypatch.setattr("dimm_nb.experiments.paper.delayed", lambda work: lambda *task: pytest.fail(f"missing: {task}"))
+    runner = "dimm_nb.experiments.runner"
+    monkeypatch.setattr(f"{runner}.importlib.metadata.version", head["settings"]["versions"].get)
+    monkeypatch.setattr(f"{runner}.delayed", lambda work: lambda *task: pytest.fail(f"missing: {task}"))
     assert len(EXPERIMENTS[name].run(seed=0, repetitions=repetitions, out=path, n_jobs=1, progress=False)) == len(
         results
     )

@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['EM_STARTS', 'STANDSTILL', 'TIMED', 'LAMBDAS', 'EPSILONS', 'em_as_written', 'time_methods', 'run_time', 'compare_time',
            'draw_time', 'quietly', 'score_lambdas', 'run_lambda', 'compare_lambda', 'compare_eps', 'draw_lambda',
-           'simulated', 'LambdaChoice', 'choose_lambda', 'score_choice', 'run_choice', 'compare_choice', 'draw_choice']
+           'simulated', 'LambdaChoice', 'find_lambda', 'choose_lambda', 'score_choice', 'run_choice', 'compare_choice',
+           'draw_choice']
 
 # %% ../../nbs/08-experiments/tuning.ipynb #imports
 import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .paper import (
+from .runner import (
     EPS,
     LAM,
     N_STARTS,
@@ -34,10 +34,11 @@ from .paper import (
     spread,
 )
 from ..mixture.mixture import Mixture, mae, sample_mixture
-from ..network.axis import Marginals
+from ..network.axis import DimmWarning, Marginals
+from ..network.calls import tell
 from ..network.network import CausalNetwork
 from ..network.oracle import Catalogue, Oracle
-from ..posterior.posterior import fit_posterior
+from ..posterior.posterior import posterior_of
 from ..solvers.dimm import find_dimm
 from ..solvers.em import em_step, joint_probabilities, mean_log_likelihood
 
@@ -418,15 +419,63 @@ class LambdaChoice:
         what was taken for the truth
     mixture : Mixture
         the observed counts, solved with the chosen λ
+    cautions : tuple[tuple[type[DimmWarning], str], ...], default ()
+        the pilot's, and of which kind each is
     """
     lam: float # λ
     table: pd.DataFrame # index lam; columns mae (mean over the draws, of the pilot's shares), se
     pilot: Mixture # what was taken for the truth
     mixture: Mixture # the observed counts, solved with the chosen λ
+    cautions: tuple[tuple[type[DimmWarning], str], ...] = () # the pilot's, and of which kind each is
 
     def __repr__(self) -> str: return f"λ = {self.lam:g}\n{self.table}"
     def _repr_html_(self) -> str: return f"<p>λ = {self.lam:g}</p>{self.table.to_html()}"
 
+
+def find_lambda(
+    oracle: Oracle, # of this network
+    marginals: Marginals, # counts: exact marginals have no noise to tune for
+    net: CausalNetwork,
+    candidates: Sequence[float] = LAMBDAS,
+    draws: int = 10, # simulated samples
+    seed: int | np.random.Generator = 0,
+    interventions: Catalogue | None = None, # the oracle's catalogue
+) -> LambdaChoice: # its cautions say what `choose_lambda` warns of
+    """What `choose_lambda` does, without a warning; raises ValueError for bad input.
+
+    Parameters
+    ----------
+    oracle : Oracle
+        of this network
+    marginals : Marginals
+        counts: exact marginals have no noise to tune for
+    net : CausalNetwork
+    candidates : Sequence[float], default LAMBDAS
+    draws : int, default 10
+        simulated samples
+    seed : int | np.random.Generator, default 0
+    interventions : Catalogue | None, default None
+        the oracle's catalogue
+
+    Returns
+    -------
+    LambdaChoice
+        its cautions say what `choose_lambda` warns of
+    """
+    if not len(candidates): raise ValueError("candidates is empty: give some λ, such as 0.01 and 0.1")
+    if draws < 2: raise ValueError(f"draws is a number of simulated samples, at least 2, not {draws!r}")
+    rng = np.random.default_rng(seed)
+    fit = posterior_of(net, marginals, oracle=oracle, interventions=interventions, seed=rng)
+    pilot = fit.mixture
+    n = pd.Series(marginals.n, marginals.index.get_level_values(0).unique()).reindex(list(net.names)).to_numpy()
+    samples = (simulated(net, pilot, n, rng, interventions) for _ in range(draws))
+    errors = np.array([[mae(pilot, quietly(oracle, sample, lam)) for lam in candidates] for sample in samples])
+    table = pd.DataFrame(
+        {"mae": errors.mean(axis=0), "se": errors.std(axis=0, ddof=1) / np.sqrt(draws)},
+        index=pd.Index(candidates, name="lam"),
+    )
+    best = float(table.mae.idxmin())
+    return LambdaChoice(best, table, pilot, quietly(oracle, marginals, best), fit.cautions)
 
 def choose_lambda(
     oracle: Oracle, # of this network
@@ -438,7 +487,7 @@ def choose_lambda(
     interventions: Catalogue | None = None, # the oracle's catalogue
 ) -> LambdaChoice:
     """The λ of OPT(ε) with the least expected MAE, by a parametric bootstrap from the posterior's fit; raises
-    ValueError for bad input.
+    ValueError for bad input, warns where the pilot cannot be trusted.
 
     Parameters
     ----------
@@ -458,19 +507,9 @@ def choose_lambda(
     -------
     LambdaChoice
     """
-    if not len(candidates): raise ValueError("candidates is empty: give some λ, such as 0.01 and 0.1")
-    if draws < 2: raise ValueError(f"draws is a number of simulated samples, at least 2, not {draws!r}")
-    rng = np.random.default_rng(seed)
-    pilot = fit_posterior(net, marginals, oracle=oracle, interventions=interventions, seed=rng).mixture
-    n = pd.Series(marginals.n, marginals.index.get_level_values(0).unique()).reindex(list(net.names)).to_numpy()
-    samples = (simulated(net, pilot, n, rng, interventions) for _ in range(draws))
-    errors = np.array([[mae(pilot, quietly(oracle, sample, lam)) for lam in candidates] for sample in samples])
-    table = pd.DataFrame(
-        {"mae": errors.mean(axis=0), "se": errors.std(axis=0, ddof=1) / np.sqrt(draws)},
-        index=pd.Index(candidates, name="lam"),
-    )
-    best = float(table.mae.idxmin())
-    return LambdaChoice(best, table, pilot, quietly(oracle, marginals, best))
+    choice = find_lambda(oracle, marginals, net, candidates, draws, seed, interventions)
+    for kind, text in choice.cautions: tell(text, kind)
+    return choice
 
 # %% ../../nbs/08-experiments/tuning.ipynb #score-choice
 def score_choice(
@@ -495,11 +534,7 @@ def score_choice(
     found = []
     for repetition in repetitions:
         problem = draw_problem("alarm", **task, repetition=repetition, seed=seed)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            choice = choose_lambda(
-                problem.oracle, problem.marginals, problem.net, seed=np.random.default_rng(problem.seed)
-            )
+        choice = find_lambda(problem.oracle, problem.marginals, problem.net, seed=np.random.default_rng(problem.seed))
         errors = {lam: mae(problem.truth, quietly(problem.oracle, problem.marginals, lam)) for lam in LAMBDAS}
         best = min(errors, key=lambda lam: errors[lam])
         found.append(

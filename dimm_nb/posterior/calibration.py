@@ -9,7 +9,6 @@ __all__ = ['LAMBDAS', 'EM_ROWS', 'GRID', 'OTHERS', 'POWER_ROWS', 'DRAWS', 'GOODN
            'run_calibration']
 
 # %% ../../nbs/05-posterior/calibration.ipynb #imports
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,9 +25,9 @@ from .identification import detectable_shares, expected_information, information
 from .posterior import Posterior, posterior_of
 from .sampler import PRIOR, Prior, choice_sets, draw_prior
 from .tables import estimated
-from ..solvers.dimm import solve_dimm
-from ..solvers.em import fit_em
-from ..solvers.exact import solve_exact
+from ..solvers.dimm import find_dimm
+from ..solvers.em import find_em
+from ..solvers.exact import find_exact
 
 # %% ../../nbs/05-posterior/calibration.ipynb #limit-of
 LAMBDAS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # among which hindsight chooses
@@ -85,11 +84,9 @@ def errors_of(
         solver -> mean absolute error
     """
     absolute = lambda shares: float(np.abs(truth.weights.to_numpy() - shares).mean())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that DIMM's answer is not unique, that the exact solver meets noise
-        by_lambda = {lam: mae(truth, solve_dimm(oracle, counts, lam=lam).mixture) for lam in LAMBDAS}
-        exact = np.clip(solve_exact(oracle, counts, check=False).weights, 0, None)
-        em = mae(truth, fit_em(net, codes).mixture) if len(codes) <= EM_ROWS else np.nan
+    by_lambda = {lam: mae(truth, find_dimm(oracle, counts, lam).mixture) for lam in LAMBDAS}
+    exact = np.clip(find_exact(oracle, counts, check=False).weights, 0, None)
+    em = mae(truth, find_em(net, codes).mixture) if len(codes) <= EM_ROWS else np.nan
     return {"posterior": mae(truth, fit.mixture), "dimm": by_lambda[0.1], "dimm_best": min(by_lambda.values()),
             "exact": absolute(exact),
             "em": em, "limit": absolute(limit_of(fit.evidence, truth))}
