@@ -554,3 +554,20 @@ def test_the_report_passes_the_nu_validator(alarm, hostile, tmp_path):
         ["java", "-jar", jar, "--format", "gnu", *sorted(tmp_path.glob("*.html"))], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_rows_that_cannot_be_read_stop_the_answer_unless_they_may_be_missing():
+    whole = ASIA.frame(ASIA.sample(2000, seed=0)).astype(object)
+    rows = whole.copy()
+    rows.loc[rows.index[:100], "tub"] = "broken"
+    said = r"node 'tub': 100 rows.*5\.00% of 2,000"
+    for counts, baseline in ((rows, None), (whole, rows)):
+        with pytest.raises(ValueError, match=f"{said}.*allow_missing=True"):
+            attribute(ASIA, counts, baseline, method="dimm")
+        with pytest.raises(ValueError, match=f"{said}.*allow_missing=True"):
+            attribute_series(ASIA, {"May": counts}, baseline, method="dimm")
+        series = attribute_series(ASIA, {"May": counts}, baseline, method="dimm", allow_missing=True)
+        for found in (attribute(ASIA, counts, baseline, method="dimm", allow_missing=True), series.results["May"]):
+            if baseline is None:
+                assert any("100 rows" in note and "5.00% of 2,000" in note for note in found.notes)
+                assert found.observed.n[ASIA.position("tub")] == 1900

@@ -395,7 +395,35 @@ def test_a_rounded_network_is_taken_with_a_warning(dimm):
 
 
 def test_a_network_too_large_for_exact_inference_is_refused(dimm):
-    refused(dimm, "simulate link --out x.csv", "the largest clique has 16,777,216 entries", status=(1,))
+    # ten threes of roots: a child of each two threes joins all 30 to one clique, which the chain's end needs whole
+    threes = [range(3 * k, 3 * k + 3) for k in range(10)]
+    joined = [(*threes[i], *threes[j]) for i in range(10) for j in range(i)]
+    chain = [(30 if k == 0 else 74 + k, 31 + k) for k in range(44)]
+    parents = [()] * 30 + joined + chain
+    names = tuple(f"n{k}" for k in range(len(parents)))
+    rng = np.random.default_rng(0)
+    dimm_nb.CausalNetwork(
+        names,
+        (("no", "yes"),) * len(names),
+        tuple(parents),
+        tuple(rng.dirichlet((1, 1), (2,) * len(above)) for above in parents),
+    ).to_bif("clique.bif")
+    Path("counts.csv").write_text(counts_csv({name: {"no": 50, "yes": 50} for name in names}))
+    refused(dimm, "recover ./clique.bif counts.csv", "too large for exact inference: the largest clique", status=(1,))
+
+
+def test_rows_that_cannot_be_read_are_left_out_where_asked(dimm):
+    net = dimm_nb.load_network("asia")
+    rows = net.frame(net.sample(2000, seed=0)).astype(object)
+    rows.loc[rows.index[:100], "tub"] = "broken"
+    rows.to_csv("rows.csv", index=False)
+    lost = "node 'tub': 100 rows", "5.00% of 2,000", "--allow-missing"
+    for line in ("attribute asia rows.csv --method dimm", "recover asia rows.csv", "count rows.csv asia --quiet --out n.csv"):
+        refused(dimm, line, *lost, status=(1,))
+        status, out, err = dimm(f"{line} --allow-missing")
+        said = " ".join((out + err).split())
+        assert status == 0 and "100 rows" in said and "5.00% of 2,000" in said, line
+        Path("n.csv").unlink(missing_ok=True)
 
 
 # bad counts

@@ -254,6 +254,7 @@ def attribute(
     totals: Totals | None = None,  # rows behind each node, if counts are percentages
     interventions: Catalogue | None = None,  # None: every single-node do(X_i = α)
     shared_rows: bool = True,  # whether all nodes were counted on the same rows
+    allow_missing: bool = False,  # whether to go on where more than one row in a hundred of a node is lost
 ) -> Attribution:
     """Which interventions explain the shift, and what they did; raises ValueError, warns once where in doubt.
 
@@ -278,13 +279,15 @@ def attribute(
         None: every single-node do(X_i = α)
     shared_rows : bool, default True
         whether all nodes were counted on the same rows
+    allow_missing : bool, default False
+        whether to go on where more than one row in a hundred of a node is lost
 
     Returns
     -------
     Attribution
     """
     found = answer(net, counts, baseline, method=method, metric=metric, level=level, seed=seed, totals=totals,
-                   interventions=interventions, shared_rows=shared_rows)
+                   interventions=interventions, shared_rows=shared_rows, allow_missing=allow_missing)
     warn(found)
     return found
 
@@ -302,7 +305,9 @@ def warn(found: Attribution) -> None:
         tell(f"the method {found.method!r} did not come to its end: {' '.join(found.notes)}", NotConvergedWarning)
 
 # %% ../../nbs/07-attribution/attribution.ipynb #answer
-def stable_reading(net: CausalNetwork, baseline: CountsLike | None, totals: Totals | None) -> Reading | None:
+def stable_reading(
+    net: CausalNetwork, baseline: CountsLike | None, totals: Totals | None, allow_missing: bool
+) -> Reading | None:
     """The stable period: what is given, else the counts kept with the network; None: the network's own marginals.
 
     Parameters
@@ -310,6 +315,7 @@ def stable_reading(net: CausalNetwork, baseline: CountsLike | None, totals: Tota
     net : CausalNetwork
     baseline : CountsLike | None
     totals : Totals | None
+    allow_missing : bool
 
     Returns
     -------
@@ -318,7 +324,7 @@ def stable_reading(net: CausalNetwork, baseline: CountsLike | None, totals: Tota
     if isinstance(baseline, str) and baseline == "network":
         return None
     if baseline is not None:
-        return read_period(net, baseline, totals)
+        return read_period(net, baseline, totals, allow_missing)
     return None if net.stable is None else Reading(net.stable, ())
 
 
@@ -334,6 +340,7 @@ def answer(
     totals: Totals | None = None,
     interventions: Catalogue | None = None,
     shared_rows: bool = True,
+    allow_missing: bool = False,
 ) -> Attribution:
     """`attribute` without a warning: what there is to say stands in the answer's notes.
 
@@ -349,16 +356,17 @@ def answer(
     totals : Totals | None, default None
     interventions : Catalogue | None, default None
     shared_rows : bool, default True
+    allow_missing : bool, default False
 
     Returns
     -------
     Attribution
     """
     net = as_network(net)
-    reading = read_period(net, counts, totals)
+    reading = read_period(net, counts, totals, allow_missing)
     check_call(net, method, level, seed, shared_rows, reading.codes is not None)
     label = None if metric is None else metric_label(net, metric)
-    before = stable_reading(net, baseline, totals)
+    before = stable_reading(net, baseline, totals, allow_missing)
     if baseline is not None and before is not None and method == "em":
         raise ValueError(
             "the method 'em' compares rows with the network itself: leave the baseline out, or take another method"

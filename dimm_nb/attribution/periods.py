@@ -155,6 +155,7 @@ def attribute_series(
     *,
     level: float = 0.95,
     totals: Totals | None = None,
+    allow_missing: bool = False,  # whether to go on where more than one row in a hundred of a node is lost
     **options: Any,  # the others of `attribute`: method, metric, seed, interventions, shared_rows
 ) -> AttributionSeries:
     """Each period attributed, and the first that deviates; raises ValueError with its period, warns once where in doubt.
@@ -168,6 +169,8 @@ def attribute_series(
         stable counts; None: those the network keeps; "network": its marginals
     level : float, default 0.95
     totals : Totals | None, default None
+    allow_missing : bool, default False
+        whether to go on where more than one row in a hundred of a node is lost
     **options : Any
         the others of `attribute`: method, metric, seed, interventions, shared_rows
 
@@ -176,13 +179,15 @@ def attribute_series(
     AttributionSeries
     """
     net, periods = as_network(net), split_periods(counts_by_period)
-    before = stable_reading(net, baseline, totals)
+    before = stable_reading(net, baseline, totals, allow_missing)
     stable = None if before is None else before.marginals
     results, tests = {}, {}
     for period, counts in periods.items():
         try:
             start: CountsLike = "network" if stable is None else stable
-            results[period] = answer(net, counts, start, level=level, totals=totals, **options)
+            results[period] = answer(
+                net, counts, start, level=level, totals=totals, allow_missing=allow_missing, **options
+            )
         except ValueError as error:
             raise ValueError(f"period {period}: {error}") from error
         against = results[period].oracle.base if stable is None else stable
