@@ -418,7 +418,8 @@ def test_rows_that_cannot_be_read_are_left_out_where_asked(dimm):
     rows.loc[rows.index[:100], "tub"] = "broken"
     rows.to_csv("rows.csv", index=False)
     lost = "node 'tub': 100 rows", "5.00% of 2,000", "--allow-missing"
-    for line in ("attribute asia rows.csv --method dimm", "recover asia rows.csv", "count rows.csv asia --quiet --out n.csv"):
+    count = "count rows.csv asia --quiet --out n.csv"
+    for line in ("attribute asia rows.csv --method dimm", "recover asia rows.csv", count):
         refused(dimm, line, *lost, status=(1,))
         status, out, err = dimm(f"{line} --allow-missing")
         said = " ".join((out + err).split())
