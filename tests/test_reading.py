@@ -201,10 +201,18 @@ def test_a_column_that_could_be_two_things_is_refused(values, semicolons):
 
 
 @pytest.mark.parametrize(
-    "shares, step", [([0.12, 0.88], 0.01), ([0.5, 0.5], 0.1), ([1.0, 0.0], 1.0), ([1 / 3, 2 / 3], 0.0)]
+    "shares, step",
+    [
+        ([0.12, 0.88], 0.01),
+        ([0.5, 0.5], 0.1),
+        ([1.0, 0.0], 1.0),
+        ([1 / 3, 2 / 3], 0.0),
+        ([0.123456789, 0.876543211], 1e-9),
+        ([0.1234567891, 0.8765432109], 0.0),
+    ],
 )
 def test_the_step_of_rounding_is_found(shares, step):
-    assert rounding_step(np.array(shares)) == pytest.approx(step)
+    assert rounding_step(np.array(shares)) == pytest.approx(step, abs=0)
 
 
 def test_rounding_costs_as_many_rows_as_its_variance(tmp_path):
