@@ -19,7 +19,7 @@ from dimm_nb.learning.ecommerce import (
     variation,
 )
 from dimm_nb.learning.knowledge import Knowledge, categorize
-from dimm_nb.learning.learning import edges_of, learn_network
+from dimm_nb.learning.learning import learn_network
 from dimm_nb.learning.shop import Shop, shop_network, shop_truth
 from dimm_nb.mixture.marginals import count_categories
 from dimm_nb.mixture.mixture import Mixture, mixture_marginals, sample_mixture
@@ -62,7 +62,7 @@ def test_the_paper_s_numbers_are_the_paper_s():
 
 def test_a_corner_is_the_network_s_own():
     whole, part = shop_network(), corner(shop_network(), NAMES)
-    assert edges_of(part) == {edge for edge in edges_of(whole) if set(edge) <= set(NAMES)}
+    assert set(part.edges) == {edge for edge in set(whole.edges) if set(edge) <= set(NAMES)}
     big, small = (pd.DataFrame(o.do, o.interventions, o.index) for o in map(Oracle.from_network, (whole, part)))
     np.testing.assert_allclose(big.loc[part.index, part.index], small, atol=1e-12)
     with pytest.raises(ValueError, match="'Hour' is a cause of 'Device': take it in"):
@@ -148,7 +148,7 @@ def test_a_real_november(tmp_path):
     assert len(visits) == 12_330
     calm, names = ~visits.Month.isin(["Nov", "Feb", "Oct"]), list(visits.columns[1:])
     net = learn_network(visits[calm], SHOPPERS, columns=names, other=True, bootstrap=0)
-    assert (len(net.names) == 16 and ("PageValues", "Revenue") in edges_of(net)
+    assert (len(net.names) == 16 and ("PageValues", "Revenue") in set(net.edges)
             and all(cpt.min() > 0 for cpt in net.cpts))
     november = visits[visits.Month == "Nov"][names]
     november.to_csv(tmp_path / "november.csv", index=False)

@@ -9,7 +9,6 @@ from dimm_nb.learning.knowledge import Knowledge
 from dimm_nb.learning.learning import (
     bootstrapped_structures,
     doubt,
-    edges_of,
     fit_tables,
     learn_network,
     learn_structure,
@@ -37,7 +36,7 @@ def chain(n=3000, seed=0):
 def test_a_chain_is_found_and_directed_by_tiers():
     frame = chain()
     for tiers in (COLUMNS, COLUMNS[::-1]):
-        assert edges_of(learn_network(frame, Knowledge([[name] for name in tiers]))) == set(zip(tiers, tiers[1:]))
+        assert set(learn_network(frame, Knowledge([[name] for name in tiers])).edges) == set(zip(tiers, tiers[1:]))
 
 
 def test_required_and_forbidden_edges_are_kept():
@@ -144,7 +143,7 @@ def test_learning_without_tiers_warns_and_names_what_is_open():
                       match="learned without tiers: 3 of 3 arrows could as well point the other way \\(Country → "
                             "Device, ") as said:
         net = learn_network(chain(), bootstrap=0)
-    assert said[0].filename == __file__ and net.reversible == edges_of(net) and len(net.members(4)) == 4
+    assert said[0].filename == __file__ and net.reversible == set(net.edges) and len(net.members(4)) == 4
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for knowledge in (Knowledge([["Country"], ["Cart"]]), Knowledge(required=[["Country", "Device"]])):
@@ -170,7 +169,7 @@ def test_bootstrapped_graphs_are_seeded_and_their_tables_rest_on_all_rows():
     assert graphs[0] == graphs[1] != graphs[2] and len(set(map(tuple, graphs[0]))) > 1
     with pytest.warns(NetworkWarning):
         net = learn_network(frame, bootstrap=4)
-    assert [sorted(edges_of(other)) for other in net.others] == [sorted(graph) for graph in graphs[0]]
+    assert [sorted(other.edges) for other in net.others] == [sorted(graph) for graph in graphs[0]]
     assert all(rows.sum() == 60 for other in net.others for rows in other.rows)
     with pytest.raises(ValueError, match="bootstrap is how many"):
         learn_network(frame, bootstrap=-1)
@@ -212,9 +211,9 @@ def test_what_a_network_rests_on_goes_to_file_and_back_and_other_readers_pass_it
     for other in (CausalNetwork.from_pgmpy(BIFReader(str(tmp_path / "net.bif")).get_model()),
                   gum.loadBN(str(tmp_path / "net.bif"))):
         if isinstance(other, CausalNetwork):
-            assert edges_of(other) == edges_of(net)
+            assert set(other.edges) == set(net.edges)
         else:
-            assert {(other.variable(a).name(), other.variable(b).name()) for a, b in other.arcs()} == edges_of(net)
+            assert {(other.variable(a).name(), other.variable(b).name()) for a, b in other.arcs()} == set(net.edges)
 
 
 # recovery
@@ -222,7 +221,7 @@ def test_what_a_network_rests_on_goes_to_file_and_back_and_other_readers_pass_it
 
 def test_recovery_counts_edges_by_hand():
     asia = load_network("asia")
-    edges = sorted(edges_of(asia))
+    edges = sorted(asia.edges)
     changed = edges[2:] + [edges[0][::-1], ("asia", "smoke")]  # one reversed, one missed, one extra
     frame = asia.frame(asia.sample(500, 0))
     found = recovery(asia, fit_tables(frame, changed))

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from dimm_nb.learning.search import ADD, Climb, FamilyScores, best_step, family_counts, reachable, search_graph
+from dimm_nb.learning.search import ADD, Climb, FamilyScores, best_step, reachable, search_graph
 from dimm_nb.network.axis import topological_order
+from dimm_nb.network.families import family_counts
 from dimm_nb.network.network import load_network
 
 rows_of_four = st.lists(st.tuples(*(st.integers(0, k - 1) for k in (2, 3, 2, 4))), min_size=1, max_size=40)

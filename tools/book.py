@@ -31,9 +31,19 @@ def paths(nbs: Path) -> list[Path]:
     return sorted(path for path in nbs.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
 
 
+def read(path: Path) -> dict:
+    "A notebook as it is saved."
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write(path: Path, notebook: dict) -> None:
+    "Save a notebook, as nbdev does."
+    path.write_text(json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
 def module(path: Path) -> str | None:
     "The module that a notebook exports, as `solvers.dimm`; None if it exports none."
-    sources = ("".join(cell["source"]) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"])
+    sources = ("".join(cell["source"]) for cell in read(path)["cells"])
     return next(
         (found[1] for source in sources if (found := re.search(r"^#\|\s*default_exp ([\w.]+)", source, re.M))), None
     )

@@ -159,7 +159,7 @@ def write_source(root: Path, source: Path) -> None:
         path, page = root / "nbs" / f"{name}.ipynb", source / f"{name}.ipynb"
         page.parent.mkdir(exist_ok=True)
         page.write_text(
-            json.dumps(chapter(json.loads(path.read_text(encoding="utf-8")), cfg["git_url"], name.rpartition("/")[0])),
+            json.dumps(chapter(book.read(path), cfg["git_url"], name.rpartition("/")[0])),
             encoding="utf-8",
         )
         if module := book.module(path):

@@ -76,13 +76,11 @@ def unclean(nbs: Path) -> list[str]:
 def clear_widgets(nbs: Path) -> None:
     "Drop outputs that show a widget: saved, it is only a line that says it is gone."
     for path in book.paths(nbs):
-        notebook = json.loads(path.read_text(encoding="utf-8"))
+        notebook = book.read(path)
         for cell in notebook["cells"]:
             if any(WIDGET in output.get("data", {}) for output in cell.get("outputs", [])):
                 cell["outputs"] = [output for output in cell["outputs"] if WIDGET not in output.get("data", {})]
-                path.write_text(
-                    json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
-                )
+                book.write(path, notebook)
 
 
 def modules(folder: Path) -> dict[str, bytes]:
@@ -109,7 +107,7 @@ def broken_links(nbs: Path) -> list[str]:
     "Links in prose to files that are not there; the site's build (tools/build_docs.py) checks places within pages too."
     found = []
     for path in book.paths(nbs):
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        cells = book.read(path)["cells"]
         prose = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
         links = re.findall(r"\]\(([^)#\s]+)", prose)
         lost = [link for link in links if not re.match(r"\w+:", link) and not (path.parent / link).exists()]

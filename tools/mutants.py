@@ -181,7 +181,7 @@ def exported_cells(root: Path) -> Iterator[Cell]:
         module = book.module(path)
         if not module or module.partition(".")[0] not in PARTS or module in NOT_NUMERICAL:
             continue
-        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        for cell in book.read(path)["cells"]:
             source = "".join(cell["source"])
             if cell["cell_type"] == "code" and re.search(r"^#\|\s*export", source, re.M):
                 yield Cell(path.relative_to(root).as_posix(), cell["id"], module, source)
@@ -246,7 +246,7 @@ def copy_tree(target: Path) -> None:
 def write_mutant(copy: Path, mutant: Mutant) -> None:
     "Change the line in the notebook and in the module that it exports."
     notebook, module = copy / mutant.notebook, copy / "dimm_nb" / (mutant.module.replace(".", "/") + ".py")
-    content = json.loads(notebook.read_text(encoding="utf-8"))
+    content = book.read(notebook)
     cell = next(cell for cell in content["cells"] if cell["id"] == mutant.cell)
     lines = "".join(cell["source"]).split("\n")
     nth = lines[:mutant.line].count(mutant.before)

@@ -44,7 +44,7 @@ def current(root: Path, package: str = "dimm_nb") -> Fingerprints:
 
 def lost_figures(path: Path) -> bool:
     "Whether a quick cell draws a figure and is saved without one: it ran where figures are not shown."
-    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+    for cell in book.read(path)["cells"]:
         if cell["cell_type"] == "code" and not uses.is_slow(cell):
             drawn = re.search(r"^(\w+, )*\w+ = plt\.(subplots|figure)\(", "".join(cell["source"]), re.M)
             if drawn and not any("image/png" in output.get("data", {}) for output in cell["outputs"]):
@@ -52,22 +52,21 @@ def lost_figures(path: Path) -> bool:
     return False
 
 
-def stale(root: Path, kind: str) -> list[str]:
-    "Notebooks whose cells of this kind, quick or slow, have outputs of other code, or lost a figure."
-    record = read_record(root)
-    other = [
-        name for name, found in current(root).items() if kind in found and record.get(name, {}).get(kind) != found[kind]
-    ]
+def stale(root: Path, kind: str, now: Fingerprints | None = None) -> list[str]:
+    "Notebooks whose cells of this kind, quick or slow, have outputs of other code than now, or lost a figure."
+    record, now = read_record(root), current(root) if now is None else now
+    other = [name for name, found in now.items() if kind in found and record.get(name, {}).get(kind) != found[kind]]
     lost = [name_of(path, root) for path in book.paths(root / "nbs") if kind == "quick" and lost_figures(path)]
     return sorted({*other, *lost})
 
 
 def check(root: Path = ROOT) -> int:
     "Say which outputs are stale; only those of quick cells are an error."
+    now, names = current(root), []
     for kind, how in [("slow", "make outputs SLOW=1"), ("quick", "make outputs")]:
-        if names := stale(root, kind):
+        if names := stale(root, kind, now):
             print(f"outputs of {kind} cells are older than the code they show, in {', '.join(names)}: {how}")
-    return bool(stale(root, "quick"))
+    return bool(names)
 
 
 # running
@@ -111,7 +110,7 @@ def run(path: Path, slow: bool) -> str:
                 cell.outputs = merged(cell.outputs)
     plain = json.loads(nbformat.writes(notebook))
     clean_nb(plain, allowed_cell_metadata_keys=check_notebooks.FOLDING)
-    path.write_text(json.dumps(plain, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    book.write(path, plain)
     return ""
 
 
@@ -121,10 +120,9 @@ def environment(root: Path) -> None:
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
 
 
-def make(root: Path, names: list[str], slow: bool, slow_names: list[str]) -> int:
+def make(root: Path, names: list[str], slow: bool, slow_names: list[str], now: Fingerprints) -> int:
     "Run these notebooks, two at a time, and remember by which code; slow cells too where asked for."
     environment(root)
-    now = current(root)
     failed = False
     with ProcessPoolExecutor(2) as pool:
         jobs = {name: pool.submit(run, root / "nbs" / f"{name}.ipynb", slow and name in slow_names) for name in names}
@@ -152,13 +150,14 @@ def main(words: list[str], root: Path = ROOT) -> int:
     options = parser.parse_args(words)
     if options.check:
         return check(root)
-    every, quick, slow = list(current(root)), stale(root, "quick"), stale(root, "slow")
+    now = current(root)
+    every, quick, slow = list(now), stale(root, "quick", now), stale(root, "slow", now)
     if unknown := set(options.names) - set(every):
         parser.error(f"there is no notebook {', '.join(sorted(unknown))} in {root / 'nbs'}")
     chosen = options.names or (
         every if options.all else [name for name in every if name in quick or (options.slow and name in slow)]
     )
-    return make(root, chosen, options.slow, chosen if options.all or options.names else slow)
+    return make(root, chosen, options.slow, chosen if options.all or options.names else slow, now)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,13 @@
 import ast
 import hashlib
 import io
-import json
 import re
 import tokenize
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
+
+import book
 
 SKIPPED = {tokenize.COMMENT, tokenize.NL, tokenize.ENCODING, tokenize.ENDMARKER}
 NAMED = {tokenize.NEWLINE: "\n", tokenize.INDENT: ">", tokenize.DEDENT: "<"}
@@ -237,7 +238,7 @@ def fingerprint(cells: list[dict], package: Package) -> str:
 
 def fingerprints(path: Path, package: Package) -> dict[str, str]:
     "Of the cells that always run; and, where there are slow ones, of all cells."
-    cells = [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+    cells = [cell for cell in book.read(path)["cells"] if cell["cell_type"] == "code"]
     found = {"quick": fingerprint([cell for cell in cells if not is_slow(cell)], package)}
     if any(map(is_slow, cells)):
         found["slow"] = fingerprint(cells, package)

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['NOT_ASSESSED', 'Method', 'METHODS', 'FEW_ROWS', 'MOST_RANGES', 'LARGEST_PROGRAM', 'POSSIBLE', 'TABLES_EXACT',
            'Estimate', 'point_estimate', 'Case', 'by_dimm', 'by_exact', 'by_em', 'by_posterior', 'carried',
-           'baseline_notes', 'Explanation', 'fit_table', 'fit_p_value', 'counts_notes', 'shown', 'likely', 'possible',
-           'put_together', 'explain']
+           'baseline_notes', 'by_share', 'Explanation', 'fit_table', 'fit_p_value', 'counts_notes', 'shown', 'likely',
+           'possible', 'put_together', 'explain']
 
 # %% ../../nbs/07-attribution/explain.ipynb #imports
 from collections.abc import Callable, Mapping
@@ -301,6 +301,21 @@ def baseline_notes(stable: Marginals, oracle: Oracle) -> list[str]:
     return [f"The baseline agrees with the network ({p_text(p_value)})."]
 
 # %% ../../nbs/07-attribution/explain.ipynb #explanation
+def by_share(table: pd.DataFrame) -> pd.DataFrame:  # has columns share and probability
+    """Largest share first, and where shares are equal the likelier.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+
+    Returns
+    -------
+    pd.DataFrame
+        has columns share and probability
+    """
+    return table.sort_values(["share", "probability"], ascending=False, kind="stable")
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Explanation:
     """What happened, how sure we are, what it did, in numbers: made by `explain`.
@@ -385,7 +400,7 @@ class Explanation:
         pd.DataFrame
             (C, 5)
         """
-        return self.to_frame().sort_values(["share", "probability"], ascending=False, kind="stable")
+        return by_share(self.to_frame())
 
     def largest(self, n: int = 10) -> pd.DataFrame:  # at most n rows
         """The interventions with a share, largest first.
@@ -553,7 +568,7 @@ def shown(shares: pd.DataFrame) -> pd.DataFrame:
     -------
     pd.DataFrame
     """
-    return shares[likely(shares)].sort_values(["share", "probability"], ascending=False, kind="stable")
+    return by_share(shares[likely(shares)])
 
 
 def likely(shares: pd.DataFrame) -> pd.Series:  # (C,) bool

@@ -59,6 +59,7 @@ from .tuning import (
 )
 from ..mixture.mixture import Mixture
 from ..network.axis import Marginals, suggestion
+from ..network.families import family_counts
 from ..network.network import CausalNetwork
 from ..network.oracle import Oracle
 
@@ -89,10 +90,7 @@ def reestimated(
     """
     cpts = list(net.cpts)
     for j in range(len(cpts)) if nodes is None else nodes:
-        scope, K = (*net.parents[j], j), net.sizes[j]
-        shape = tuple(net.sizes[v] for v in scope)
-        flat = np.ravel_multi_index(tuple(codes[:, v] for v in scope), shape)
-        counts = np.bincount(flat, minlength=np.prod(shape)).reshape(shape) + .5 / K
+        counts = family_counts(codes, net.sizes, j, net.parents[j]).reshape(net.cpts[j].shape) + .5 / net.sizes[j]
         cpts[j] = counts / counts.sum(axis=-1, keepdims=True)
     return CausalNetwork(net.names, net.states, net.parents, cpts)
 

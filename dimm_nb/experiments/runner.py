@@ -28,7 +28,7 @@ from tqdm import tqdm
 from ..mixture.mixture import Mixture, mae, max_abs_error, mse, random_mixture, sample_mixture
 from ..network.axis import Marginals, suggestion
 from ..network.bif import Tables, checked_cpt, format_bif, read_bif
-from ..network.network import CausalNetwork, load_network, packaged_files, write_whole
+from ..network.network import CausalNetwork, packaged_file, write_whole
 from ..network.oracle import Oracle
 from ..posterior.posterior import posterior_of
 from ..solvers.dimm import find_dimm, objective_gap
@@ -57,8 +57,7 @@ def known(
     -------
     tuple[CausalNetwork, Oracle]
     """
-    if network not in (files := packaged_files()): load_network(network)  # says what names there are
-    names, states, parents, cpts = read_bif(files[network])
+    names, states, parents, cpts = read_bif(packaged_file(network))
     families = [[(names[v], states[v]) for v in (*causes, j)] for j, causes in enumerate(parents)]
     # some published files are rounded (chapter network): scaled here, so that there is nothing to warn of
     net = CausalNetwork(names, states, parents, [checked_cpt(*each)[0] for each in zip(cpts, families)])

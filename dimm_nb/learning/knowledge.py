@@ -23,8 +23,8 @@ import numpy as np
 import pandas as pd
 
 from ..mixture.cells import MISSING, NOTHING, OTHER, bin_labels, binned, cell_numbers, match_columns, text_of
-from ..mixture.tables import read_rows
-from ..mixture.warehouse import unreadable
+from ..mixture.tables import Column, read_rows
+from ..mixture.warehouse import damage_named
 from ..network.axis import suggestion, topological_order
 
 # %% ../../nbs/06-learning/knowledge.ipynb #typing-imports
@@ -306,21 +306,19 @@ def text_columns(
     -------
     pd.DataFrame
     """
-    import duckdb
-
-    try:
-        found = {} if isinstance(table, pd.DataFrame) else {column.name.strip(): column for column in read_rows(table)}
-        header = list(table.columns) if isinstance(table, pd.DataFrame) else list(found)
-        match_columns([*(columns or []), *leave_out], header)  # raises for what is not there
-        names = [name for name in columns or header if name not in leave_out]
-        if not names:
-            raise ValueError("leave_out leaves no column: keep those that are features")
-        if isinstance(table, pd.DataFrame):
-            return table[names]
-        return pd.DataFrame({name: found[name].text() if found[name].declared else found[name].text().astype(object)
-                             for name in names})
-    except duckdb.Error as error:
-        raise unreadable(Path(str(table)), "a table", error) from error
+    found: dict[str, Column] = {}
+    if not isinstance(table, pd.DataFrame):
+        with damage_named(str(table), "a table"):
+            found = {column.name.strip(): column for column in read_rows(table)}
+    header = list(table.columns) if isinstance(table, pd.DataFrame) else list(found)
+    match_columns([*(columns or []), *leave_out], header)  # raises for what is not there
+    names = [name for name in columns or header if name not in leave_out]
+    if not names:
+        raise ValueError("leave_out leaves no column: keep those that are features")
+    if isinstance(table, pd.DataFrame):
+        return table[names]
+    return pd.DataFrame({name: found[name].text() if found[name].declared else found[name].text().astype(object)
+                         for name in names})
 
 # %% ../../nbs/06-learning/knowledge.ipynb #categories
 MOST_STATES = 1000  # values of a column: more, and it is no feature

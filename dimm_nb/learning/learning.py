@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['MOST_CELLS', 'BOOTSTRAP', 'learn_structure', 'occurring_codes', 'structure_of', 'fit_tables', 'stable_families',
-           'with_open_arrows', 'bootstrapped_structures', 'learn_network', 'doubt', 'edges_of', 'do_variation',
-           'recovery']
+           'with_open_arrows', 'bootstrapped_structures', 'learn_network', 'doubt', 'do_variation', 'recovery']
 
 # %% ../../nbs/06-learning/learning.ipynb #imports
 import math
@@ -19,10 +18,11 @@ import numpy as np
 import pandas as pd
 
 from .knowledge import Knowledge, categorize, check_knowledge, forbidden_edges
-from .search import family_counts, search_graph
+from .search import search_graph
 from ..network.axis import Marginals, NetworkWarning
 from ..network.calls import once_positional, tell
 from ..network.equivalence import open_arrows
+from ..network.families import family_counts, pseudo_hits, smoothed_table
 from ..network.network import CausalNetwork
 from ..network.oracle import Oracle, descendants
 
@@ -154,12 +154,10 @@ def fit_tables(
         if (cells := math.prod(sizes[v] for v in (*above, j))) > MOST_CELLS:
             raise ValueError(f"the table of {names[j]!r} would have {cells:,} numbers: fewer causes (max_parents), "
                              "or fewer states (cuts, keep)")
-        counts = family_counts(codes, sizes, j, above)
-        marginal = counts.sum(axis=0) + 0.5
-        table = (counts + smoothing * marginal / marginal.sum()) / (counts.sum(axis=1, keepdims=True) + smoothing)
-        shape = [sizes[p] for p in above]
-        cpts.append(table.reshape(*shape, sizes[j]))
-        rows.append(counts.sum(axis=1).reshape(shape))
+        shape = [sizes[v] for v in (*above, j)]
+        table, hits = smoothed_table(family_counts(codes, sizes, j, above).reshape(shape), smoothing)
+        cpts.append(table)
+        rows.append(hits)
     net = CausalNetwork(names, states, parents, cpts, rows=rows, smoothing=smoothing)
     return replace(net, stable=Marginals.from_codes(net, codes))
 
@@ -185,8 +183,8 @@ def stable_families(
         raise ValueError("this network does not know its stable period: learn it from rows, or fit its tables to them")
     out = []
     for j, (cpt, rows) in enumerate(zip(net.cpts, net.rows)):
-        marginal = net.stable.p[net.slices[j]] * net.stable.n[j] + 0.5
-        counts = cpt * (rows + net.smoothing)[..., None] - net.smoothing * marginal / marginal.sum()
+        hits = net.stable.p[net.slices[j]] * net.stable.n[j]
+        counts = cpt * (rows + net.smoothing)[..., None] - pseudo_hits(hits, net.smoothing)
         out.append(np.round(counts, 6) + 0.0)
     return tuple(out)
 
@@ -337,21 +335,6 @@ def doubt(net: CausalNetwork, most: int = 3) -> str:
     return f"{len(arrows)} of {count} arrows could as well point the other way ({named})"
 
 # %% ../../nbs/06-learning/learning.ipynb #recovery
-def edges_of(net: CausalNetwork) -> set[tuple[str, str]]:  # cause first
-    """The network's edges by name.
-
-    Parameters
-    ----------
-    net : CausalNetwork
-
-    Returns
-    -------
-    set[tuple[str, str]]
-        cause first
-    """
-    return {(net.names[p], name) for name, parents in zip(net.names, net.parents) for p in parents}
-
-
 def do_variation(truth: Oracle,
                  learned: Oracle) -> tuple[np.ndarray, np.ndarray]:  # (C, n) total variation of each, and of ignoring the effect
     """How far marginals under each intervention are off, a node a column; states that were not learned have
@@ -388,7 +371,7 @@ def recovery(truth: CausalNetwork, learned: CausalNetwork) -> pd.Series:
     """
     if set(truth.names) != set(learned.names):
         raise ValueError("the two networks have different nodes: compare networks over the same features")
-    real, found = edges_of(truth), edges_of(learned)
+    real, found = set(truth.edges), set(learned.edges)
     skeleton = {frozenset(edge) for edge in real}
     oracle, other = Oracle.from_network(truth), Oracle.from_network(learned)
     tv, ignored = do_variation(oracle, other)

@@ -8,12 +8,13 @@ __all__ = ['TOLERATED', 'HALF', 'RULES', 'Totals', 'ENOUGH', 'MOST_FOREIGN', 'TO
            'from_percentages', 'total_of', 'Report', 'gather', 'count_number', 'quiet_number', 'drop_totals',
            'check_foreign', 'uneven_totals', 'check_whole', 'read_report', 'state_numbers', 'times_column', 'row_times',
            'Reading', 'column_codes', 'read_lines', 'weighted_counts', 'read_period', 'extra_column', 'read_object',
-           'read_path', 'read_sheet', 'read_cells', 'located', 'count_values', 'count_categories', 'warned',
-           'count_report', 'read_counts', 'write_counts']
+           'read_path', 'read_sheet', 'read_cells', 'located', 'counted_in_place', 'count_values', 'count_categories',
+           'warned', 'count_report', 'read_counts', 'write_counts']
 
 # %% ../../nbs/03-mixture/marginals.ipynb #imports
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -49,7 +50,7 @@ from .tables import (
     unmarked,
     write_table,
 )
-from .warehouse import file_kind, open_table, table_values, unreadable
+from .warehouse import IN_PLACE, damage_named, file_kind, open_table, table_values
 from ..network.axis import MOST, Counts, CountsWarning, Graph, Marginals
 from ..network.calls import tell
 from ..network.network import CausalNetwork
@@ -999,17 +1000,17 @@ def read_path(net: CausalNetwork, path: Path, totals: Totals | None, allow_missi
     Reading
     """
     if path.is_dir() and any(path.glob("*.csv")):
-        return located(path, lambda: read_cells(net, folder_cells(net, path), totals, allow_missing))
-    if file_kind(path) in ("Parquet", "database"):
+        with located(path):
+            return read_cells(net, folder_cells(net, path), totals, allow_missing)
+    if (kind := file_kind(path)) in IN_PLACE:
         table = open_table(path, name)
-        return located(
-            path,
-            lambda: read_lines(
+        with located(path), damage_named(path, kind):
+            return read_lines(
                 net, read_rows(table, net.names), extra_column(net, table, table.columns), allow_missing
-            ),
-        )
+            )
     sheet = open_sheet(path, name)
-    return located(path, lambda: read_sheet(net, sheet, totals, allow_missing))
+    with located(path):
+        return read_sheet(net, sheet, totals, allow_missing)
 
 
 def read_sheet(net: CausalNetwork, sheet: Sheet, totals: Totals | None, allow_missing: bool) -> Reading:
@@ -1057,28 +1058,53 @@ def read_cells(
     return Reading(marginals, notes.every(), None, tuple(notes.doubtful))
 
 
-def located(path: Path, read: Any) -> Reading:
-    """A reading whose errors begin with the file's name.
+@contextmanager
+def located(path: str | Path) -> Iterator[None]:
+    """While a file is read, errors begin with its name.
 
     Parameters
     ----------
-    path : Path
-    read : Any
+    path : str | Path
 
     Returns
     -------
-    Reading
+    Iterator[None]
     """
-    import duckdb
-
     try:
-        return read()
-    except duckdb.Error as error:
-        raise unreadable(path, file_kind(path), error) from error
+        yield
     except ValueError as error:
         raise ValueError(str(error) if str(error).startswith(str(path)) else f"{path}: {error}") from error
 
 # %% ../../nbs/03-mixture/marginals.ipynb #count-categories
+def counted_in_place(
+    table: "pd.DataFrame | ir.Table | Any | str | Path",
+    net: CausalNetwork,
+    name: str | None,  # which table of a database file
+) -> pd.DataFrame | None:  # columns node, value, state, rule, count, kinds; None: it has to be read into memory
+    """The tally of a table that is counted where it lies; raises ValueError for one that does not fit.
+
+    Parameters
+    ----------
+    table : pd.DataFrame | ir.Table | Any | str | Path
+    net : CausalNetwork
+    name : str | None
+        which table of a database file
+
+    Returns
+    -------
+    pd.DataFrame | None
+        columns node, value, state, rule, count, kinds; None: it has to be read into memory
+    """
+    if isinstance(table, (str, Path)):
+        if (kind := file_kind(Path(table))) not in IN_PLACE:
+            return None
+        with damage_named(table, kind):
+            return tally(net, table_values(open_table(table, name), net))
+    if hasattr(table, "group_by") and hasattr(table, "to_pyarrow"):
+        return tally(net, table_values(table, net))
+    return None
+
+
 def count_values(
     table: "pd.DataFrame | ir.Table | Any | str | Path",
     net: CausalNetwork,
@@ -1098,16 +1124,8 @@ def count_values(
     pd.DataFrame
         columns node, value, state, rule, count, kinds
     """
-    import duckdb
-
-    if isinstance(table, (str, Path)) and file_kind(Path(table)) in ("Parquet", "database"):
-        try:
-            return tally(net, table_values(open_table(table, name), net))
-        except duckdb.Error as error:
-            raise unreadable(Path(table), file_kind(Path(table)), error) from error
-    if hasattr(table, "group_by") and hasattr(table, "to_pyarrow"):
-        return tally(net, table_values(table, net))
-    return column_codes(net, read_rows(table, net.names, name))[1]
+    found = counted_in_place(table, net, name)
+    return column_codes(net, read_rows(table, net.names, name))[1] if found is None else found
 
 
 def count_categories(
@@ -1133,16 +1151,10 @@ def count_categories(
     -------
     Marginals
     """
-    in_place = (
-        (isinstance(table, (str, Path))
-        and file_kind(Path(table)) in ("Parquet", "database"))
-        or (hasattr(table, "to_pyarrow")
-        and hasattr(table, "group_by"))
-    )
-    if not in_place:
+    found, notes = counted_in_place(table, net, name), Notes()
+    if found is None:
         reading = read_period(net, table, None, allow_missing, name)
         return warned(reading.marginals, reading.notes)
-    found, notes = count_values(table, net, name), Notes()
     lost_rows(net, found, allow_missing, notes)
     notes.said += said_of(found)
     counts = (
@@ -1212,10 +1224,8 @@ def read_counts(
         columns node, state (text), count (int)
     """
     sheet = open_sheet(path)
-    try:
+    with located(path):
         head = [(k, columns) for k, (_, cells) in enumerate(sheet.head(10)) if (columns := long_columns(cells))]
-    except ValueError as error:
-        raise ValueError(str(error) if str(error).startswith(str(path)) else f"{path}: {error}") from None
     if not head:
         raise ValueError(f"{path}: the first line names no column 'node'; it should be node,state,count")
     (above, (node, state, count)), found = head[0], {}

@@ -6,8 +6,8 @@
 __all__ = ['OWN', 'Said', 'NetworkLike', 'Intervention', 'CausalNetwork', 'checked_rows', 'checked_origin', 'log_probability',
            'cut', 'random_network', 'draw_states', 'ancestral_sample', 'numbers_text', 'origin_lines',
            'origin_properties', 'own_properties', 'property_numbers', 'for_every_node', 'stable_counts',
-           'origin_fields', 'other_networks', 'other_network', 'PgmpyModel', 'packaged_files', 'bif_network',
-           'load_network', 'as_network', 'replace_file', 'write_whole', 'pgmpy_tables', 'pgmpy_model']
+           'origin_fields', 'other_networks', 'other_network', 'PgmpyModel', 'packaged_files', 'packaged_file',
+           'bif_network', 'load_network', 'as_network', 'replace_file', 'write_whole', 'pgmpy_tables', 'pgmpy_model']
 
 # %% ../../nbs/02-network/network.ipynb #imports
 import errno
@@ -785,6 +785,27 @@ def packaged_files() -> dict[str, Path]:  # name -> its BIF file
     return dict(sorted(found.items()))
 
 
+def packaged_file(name: str) -> Path:
+    """The BIF file of a packaged network; raises ValueError that says what names there are.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    Path
+    """
+    files = packaged_files()
+    if name not in files:
+        close = get_close_matches(name, files, 1)
+        raise ValueError(
+            f"there is no packaged network {name!r}{f'; did you mean {close[0]!r}?' if close else '.'} The "
+            f"names are {', '.join(files)}"
+        )
+    return files[name]
+
+
 def bif_network(path: str | Path) -> CausalNetwork:
     """Read a BIF file, plain or gzipped; raises ValueError with file, line and column.
 
@@ -817,16 +838,9 @@ def load_network(
     -------
     CausalNetwork
     """
-    files, name = packaged_files(), os.fspath(name)
-    if name not in files and (name.endswith((".bif", ".bif.gz")) or os.sep in name or Path(name).exists()):
-        return bif_network(name)
-    if name not in files:
-        close = get_close_matches(str(name), files, 1)
-        raise ValueError(
-            f"there is no packaged network {name!r}{f'; did you mean {close[0]!r}?' if close else '.'} The "
-            f"names are {', '.join(files)}"
-        )
-    return bif_network(files[name])
+    name = os.fspath(name)
+    is_file = name.endswith((".bif", ".bif.gz")) or os.sep in name or Path(name).exists()
+    return bif_network(name if is_file and name not in packaged_files() else packaged_file(name))
 
 
 def as_network(

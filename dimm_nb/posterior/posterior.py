@@ -10,7 +10,6 @@ __all__ = ['SHOWN', 'UNEXPLAINED', 'AGREED', 'UNDECIDED', 'EITHER', 'NOTHING', '
            'summarise', 'run_network', 'posterior_of', 'fit_posterior', 'placebo']
 
 # %% ../../nbs/05-posterior/posterior.ipynb #imports
-import html
 import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from ..mixture.mixture import Mixture
+from ..mixture.mixture import Mixture, answer_html, answer_text
 from ..network.axis import CountsWarning, DimmWarning, Marginals, MisfitWarning, NotConvergedWarning, label_text
 from ..network.calls import once_positional, tell
 from ..network.network import CausalNetwork
@@ -582,8 +581,8 @@ class Posterior:
         """
         return "\n".join([headline(self), str(self.largest(n).round(4)), *self.notes])
     def _headline(self) -> str: return headline(self)
-    def __repr__(self) -> str: return f"{headline(self)}\n{self.largest().round(4)}"
-    def _repr_html_(self) -> str: return f"<p>{html.escape(headline(self))}</p>{self.largest().round(4).to_html()}"
+    def __repr__(self) -> str: return answer_text(headline(self), (), self.largest())
+    def _repr_html_(self) -> str: return answer_html(headline(self), (), self.largest())
 
 # %% ../../nbs/05-posterior/posterior.ipynb #plot-posterior
 COLOURS = {"supported": "#0072B2", "cannot tell": "#E69F00", "not supported": "#8A8A8A"}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..network.axis import Marginals
+from ..network.families import family_counts, smoothed_table, table_rows
 from ..network.network import CausalNetwork
 from ..network.oracle import descendants
 from .sampler import compiled
@@ -94,9 +95,7 @@ def parent_rows(
     np.ndarray
         (rows,) which row of node j's table each follows
     """
-    u = np.zeros(len(codes), np.int64)
-    for p in net.parents[j]: u = u * net.sizes[p] + codes[:, p]
-    return u
+    return table_rows(codes, net.sizes, net.parents[j])
 
 
 def responses(
@@ -227,11 +226,10 @@ def estimated(
     CausalNetwork
     """
     cpts, rows = [], []
-    for j, K in enumerate(net.sizes):
-        cells = parent_rows(net, j, codes) * K + codes[:, j]
-        counts = np.bincount(cells, minlength=net.cpts[j].size).reshape(net.cpts[j].shape).astype(float)
-        usual = counts.reshape(-1, K).sum(axis=0) + 0.5
-        rows.append(counts.sum(axis=-1))
-        cpts.append((counts + smoothing * usual / usual.sum()) / (rows[j][..., None] + smoothing))
+    for j, parents in enumerate(net.parents):
+        counts = family_counts(codes, net.sizes, j, parents).reshape(net.cpts[j].shape)
+        table, hits = smoothed_table(counts, smoothing)
+        cpts.append(table)
+        rows.append(hits)
     return CausalNetwork(net.names, net.states, net.parents, cpts, rows=rows, smoothing=smoothing,
                          stable=Marginals.from_codes(net, codes))

@@ -9,7 +9,6 @@ __all__ = ['PAPER_LAM', 'PAPER_EPS', 'PAPER_STARTS', 'START_COLUMNS', 'Solver', 
            'DimmResult', 'verdict', 'by_slsqp', 'by_cones', 'check_options', 'find_dimm', 'solve_dimm']
 
 # %% ../../nbs/04-solvers/dimm.ipynb #imports
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Integral, Real
@@ -20,7 +19,16 @@ import pandas as pd
 from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
-from ..mixture.mixture import Answer, Mixture, label_text, largest_shares, share_series, shares_of
+from ..mixture.mixture import (
+    Answer,
+    Mixture,
+    answer_html,
+    answer_text,
+    label_text,
+    largest_shares,
+    share_series,
+    shares_of,
+)
 from ..network.axis import Marginals, NotConvergedWarning, NotUniqueWarning
 from ..network.calls import checked_choice, once_positional, tell
 from ..network.network import CausalNetwork
@@ -478,12 +486,12 @@ class DimmResult:
         -------
         str
         """
-        return f"{self._headline()}\n{self.message}\n{self.largest().round(4)}"
+        return answer_text(self._headline(), (self.message,), self.largest())
 
     def __repr__(self) -> str: return self.summary()
 
     def _repr_html_(self) -> str:
-        return f"<p>{self._headline()}<br>{html.escape(self.message)}</p>{self.largest().round(4).to_html()}"
+        return answer_html(self._headline(), (self.message,), self.largest())
 
 # %% ../../nbs/04-solvers/dimm.ipynb #verdict
 PROMISE, LEAST = 1e-6, 1e-3 # gap of an optimum, relative to the objective, or to LEAST where that is smaller

@@ -10,7 +10,6 @@ __all__ = ['SPARSE_COST', 'WARM_UP', 'Solver', 'MOST_ITERATIONS', 'components', 
            'open_note', 'tally', 'find_em', 'fit_em']
 
 # %% ../../nbs/04-solvers/em.ipynb #imports
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -21,7 +20,15 @@ import scipy.sparse as sp
 from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import nnls
 
-from ..mixture.mixture import Mixture, label_text, largest_shares, restore_assumption_1, root_directions
+from ..mixture.mixture import (
+    Mixture,
+    answer_html,
+    answer_text,
+    label_text,
+    largest_shares,
+    restore_assumption_1,
+    root_directions,
+)
 from ..network.axis import MisfitWarning, NotConvergedWarning, NotUniqueWarning
 from ..network.calls import checked_choice, once_positional, tell
 from ..network.network import CausalNetwork, check_codes
@@ -602,13 +609,12 @@ class EMResult:
         -------
         str
         """
-        return "\n".join((self._headline(), *self.notes, str(self.largest().round(4))))
+        return answer_text(self._headline(), self.notes, self.largest())
 
     def __repr__(self) -> str: return self.summary()
 
     def _repr_html_(self) -> str:
-        said = "".join(f"<br>{html.escape(note)}" for note in self.notes)
-        return f"<p>{self._headline()}{said}</p>{self.largest().round(4).to_html()}"
+        return answer_html(self._headline(), self.notes, self.largest())
 
 # %% ../../nbs/04-solvers/em.ipynb #checked-samples
 def checked_samples(

@@ -7,7 +7,6 @@ __all__ = ['PRICE', 'TargetsResult', 'plot_path', 'checked_counts', 'banned_stat
            'find_targets', 'fit_targets']
 
 # %% ../../nbs/04-solvers/targets.ipynb #imports
-import html
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..mixture.mixture import Mixture, largest_shares
+from ..mixture.mixture import Mixture, answer_html, answer_text, largest_shares
 from ..network.axis import NotConvergedWarning
 from ..network.calls import tell
 from ..network.network import CausalNetwork, Intervention
@@ -131,13 +130,12 @@ class TargetsResult:
         -------
         str
         """
-        return "\n".join((self._headline(), *self.notes, str(self.largest().round(4))))
+        return answer_text(self._headline(), self.notes, self.largest())
 
     def __repr__(self) -> str: return self.summary()
 
     def _repr_html_(self) -> str:
-        said = "".join(f"<br>{html.escape(note)}" for note in self.notes)
-        return f"<p>{self._headline()}{said}</p>{self.largest().round(4).to_html()}"
+        return answer_html(self._headline(), self.notes, self.largest())
 
 # %% ../../nbs/04-solvers/targets.ipynb #plot
 def plot_path(
