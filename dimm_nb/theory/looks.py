@@ -56,7 +56,7 @@ def look(
     return dict(label=name, color=colour, marker=marker, ls=line) | other
 
 # %% ../../nbs/01-theory/looks.ipynb #habits
-HABITS: dict[str, Any] = {"axes.spines.top": False, "axes.spines.right": False, "axes.titlelocation": "left",
+HABITS: Any = {"axes.spines.top": False, "axes.spines.right": False, "axes.titlelocation": "left",
                           "axes.titlesize": 11, "font.size": 10, "legend.frameon": False, "figure.dpi": 110,
                           "figure.constrained_layout.use": True}
 
