@@ -19,6 +19,7 @@ from .mixture.mixture import (
 )
 from .network.axis import (
     CountsWarning,
+    Crosstab,
     DimmWarning,
     Marginals,
     MisfitWarning,
@@ -42,6 +43,7 @@ __version__: str
 __all__ = [
     "CausalNetwork",
     "CountsWarning",
+    "Crosstab",
     "DimmResult",
     "DimmWarning",
     "EMResult",

@@ -17,7 +17,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 import numpy as np
 import pandas as pd
 
-from ..network.axis import Marginals, label_text
+from ..network.axis import Crosstab, Marginals, label_text
 from ..network.network import CausalNetwork
 from ..network.oracle import Catalogue, Oracle, read_catalogue
 
@@ -299,7 +299,7 @@ def random_mixture(
 def mixture_marginals(
     oracle: Oracle | CausalNetwork,  # a network stands for the oracle of its default catalogue
     pi: "Mixture | Answer | Mapping",  # shares of interventions in the oracle's catalogue; those not named have none
-) -> Marginals:  # exact: n is inf
+) -> Marginals:  # exact: n is inf; with the oracle's tables
     """Equation 3: the marginals of the whole mixture; raises ValueError for an intervention the oracle does not know.
 
     Parameters
@@ -312,7 +312,7 @@ def mixture_marginals(
     Returns
     -------
     Marginals
-        exact: n is inf
+        exact: n is inf; with the oracle's tables
     """
     if not isinstance(oracle, Oracle):
         oracle = Oracle.from_network(oracle)
@@ -323,7 +323,12 @@ def mixture_marginals(
         )
     weights = shares.reindex(oracle.interventions, fill_value=0.0).to_numpy()
     p = np.clip(oracle.base + oracle.effects @ weights, 0.0, 1.0)
-    return Marginals(oracle.index, p, np.full(len(oracle.slices), np.inf))
+    exact = Marginals(oracle.index, p, np.full(len(oracle.slices), np.inf))
+    tables = []
+    for nodes, base, do in zip(oracle.tables, oracle.table_base, oracle.table_do):
+        table = np.clip(base + np.tensordot(weights, do - base, 1), 0.0, 1.0)
+        tables.append(Crosstab(nodes, oracle.crosstab(*nodes).states, table, np.inf))
+    return Marginals(exact.index, exact.p, exact.n, tables) if tables else exact
 
 # %% ../../nbs/03-mixture/mixture.ipynb #place-mixture
 def placed(

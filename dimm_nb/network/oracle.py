@@ -21,9 +21,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from .axis import Crosstab, Tables, table_nodes
 from .cover import Part, parts_of, restricted
 from .junction import JunctionTree, Key, calibrate, node_marginals, summed
 from .network import CausalNetwork, Intervention
+from .products import with_products
 
 # %% ../../nbs/02-network/oracle.ipynb #descendants
 def descendants(
@@ -804,12 +806,21 @@ class Oracle:
         (C, S) row c: marginals under intervention c
     interventions : pd.Index
         (C,) equals `index` for the default catalogue
+    tables : tuple[tuple[str, ...], ...], default ()
+        nodes of each table that is known too
+    table_base : tuple[np.ndarray, ...], default ()
+        of each, (K_1, …, K_k)
+    table_do : tuple[np.ndarray, ...], default ()
+        of each, (C, K_1, …, K_k)
     """
     index: pd.MultiIndex # (S,) category axis, levels node and state
     parents: tuple[tuple[int, ...], ...] # parents[j]: positions of node j's parents
     base: np.ndarray # (S,) P(X_j = β)
     do: np.ndarray # (C, S) row c: marginals under intervention c
     interventions: pd.Index # (C,) equals `index` for the default catalogue
+    tables: tuple[tuple[str, ...], ...] = () # nodes of each table that is known too
+    table_base: tuple[np.ndarray, ...] = () # of each, (K_1, …, K_k)
+    table_do: tuple[np.ndarray, ...] = () # of each, (C, K_1, …, K_k)
 
     @cached_property
     def effects(self) -> np.ndarray: # (S, C) a_{i,α}(j,β) = p_{i,α}(j,β) − p(j,β)
@@ -844,26 +855,53 @@ class Oracle:
             (C, S) `do` with its labels: rows interventions, columns categories
         """
         return pd.DataFrame(self.do, index=self.interventions, columns=self.index)
+    def crosstab(self, *nodes: str) -> Crosstab: # where nothing happens
+        """One of its tables, exact, under P; raises ValueError where it has none of these nodes.
+
+        Parameters
+        ----------
+        *nodes : str
+
+        Returns
+        -------
+        Crosstab
+            where nothing happens
+        """
+        if nodes not in self.tables:
+            raise ValueError(f"the oracle has no table of {' × '.join(nodes)}: name it in Oracle.from_network(net, "
+                             f"tables=[{nodes}])")
+        states = [[state for node, state in self.index if node == name] for name in nodes]
+        return Crosstab(nodes, states, self.table_base[self.tables.index(nodes)], math.inf)
     def __repr__(self) -> str:
-        return (
-            f"Oracle({len(self.parents)} nodes, {len(self.index)} categories, {len(self.interventions)} interventions)"
-        )
+        also = f", {len(self.tables)} tables" if self.tables else ""
+        return (f"Oracle({len(self.parents)} nodes, {len(self.index)} categories, {len(self.interventions)} "
+                f"interventions{also})")
     @classmethod
-    def from_network(cls, net: CausalNetwork, interventions: Catalogue | None = None) -> "Oracle":
+    def from_network(
+        cls, net: CausalNetwork, interventions: Catalogue | None = None, tables: Tables = ()
+    ) -> "Oracle":
         """Section 4.3 by one propagation; None: every single-node do(X_i = α). Raises ValueError.
 
         Parameters
         ----------
         net : CausalNetwork
         interventions : Catalogue | None, default None
+        tables : Tables, default ()
 
         Returns
         -------
         Oracle
         """
         dos, axis = read_catalogue(net, interventions)
-        base, columns = marginals_under(net, dos)
-        return cls(net.index, net.parents, base, columns.T, axis)
+        names = table_nodes(net, tables)
+        wide = with_products(net, [[net.names.index(node) for node in nodes] for nodes in names]) if names else net
+        base, columns = marginals_under(wide, dos)
+        own = slice(len(net.index))
+        out = [(base[s], columns[s].T) for s in wide.slices[len(net.names):]]
+        shapes = [tuple(net.sizes[net.names.index(node)] for node in nodes) for nodes in names]
+        return cls(net.index, net.parents, base[own], np.ascontiguousarray(columns[own].T), axis, names,
+                   tuple(p.reshape(shape) for (p, _), shape in zip(out, shapes)),
+                   tuple(p.reshape(-1, *shape) for (_, p), shape in zip(out, shapes)))
     @classmethod
     def from_marginals(
         cls,
