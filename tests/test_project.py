@@ -170,6 +170,7 @@ EXCEPTIONS = {
     "network.drawing": {"network.network"},
     "network.junction": {"network.network"},
     "network.cover": {"network.network"},
+    "network.products": {"network.network"},
     "posterior.calibration": {"posterior.posterior"},
     "attribution.periods": {"attribution.attribution"},
     "explorer.app": {"explorer.explorer"},

@@ -442,7 +442,7 @@ def code_type(net: Graph) -> type:
     return np.int16 if max(net.sizes) <= 2**15 else np.int32
 
 # %% ../../nbs/02-network/axis.ipynb #tables-wanted
-Tables: TypeAlias = "Literal['edges', 'families'] | Iterable[Sequence[str]]"  # or the nodes of each table
+Tables: TypeAlias = "Literal['edges', 'families'] | Iterable[tuple[str, ...]]"  # or the nodes of each table
 
 
 def table_nodes(
@@ -470,7 +470,7 @@ def table_nodes(
         if tables == "families":
             return tuple((*(net.names[p] for p in ps), name) for name, ps in zip(net.names, net.parents) if ps)
         raise ValueError(f"tables are 'edges', 'families', or a list of pairs of nodes; not {tables!r}")
-    found = [(nodes,) if isinstance(nodes, str) else tuple(nodes) for nodes in tables]
+    found: list[tuple[str, ...]] = [(nodes,) if isinstance(nodes, str) else tuple(nodes) for nodes in tables]
     for nodes in found:
         for node in nodes:
             net.position(node)
