@@ -470,7 +470,8 @@ def table_nodes(
         if tables == "families":
             return tuple((*(net.names[p] for p in ps), name) for name, ps in zip(net.names, net.parents) if ps)
         raise ValueError(f"tables are 'edges', 'families', or a list of pairs of nodes; not {tables!r}")
-    found: list[tuple[str, ...]] = [(nodes,) if isinstance(nodes, str) else tuple(nodes) for nodes in tables]
+    wanted: Iterable = tables  # a text among them is no pair, and is told so below
+    found: list[tuple[str, ...]] = [(nodes,) if isinstance(nodes, str) else tuple(nodes) for nodes in wanted]
     for nodes in found:
         for node in nodes:
             net.position(node)
