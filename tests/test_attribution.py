@@ -571,3 +571,20 @@ def test_rows_that_cannot_be_read_stop_the_answer_unless_they_may_be_missing():
             if baseline is None:
                 assert any("100 rows" in note and "5.00% of 2,000" in note for note in found.notes)
                 assert found.observed.n[ASIA.position("tub")] == 1900
+
+
+def test_what_is_explained_is_a_probability_and_what_is_new_is_said():
+    from types import SimpleNamespace
+
+    oracle = SimpleNamespace(effects=np.array([[.9, -.5], [-.9, .5]]), base=np.array([0., 1.]),
+                             index=pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")]))
+    seen = SimpleNamespace(p=np.array([.5, .5]), n=np.array([np.inf]))
+    case = SimpleNamespace(oracle=oracle, marginals=seen, level=.5)
+    stable = np.array([.6, .4])
+    for share, explained in (([.8, 0], [1, 0]), ([0, 1.5], [0, 1]), ([.1, 0], [.69, .31])):
+        estimate = SimpleNamespace(shares=pd.DataFrame({"share": share}), draws=np.array([share, share]))
+        table = explain.fit_table(case, estimate, stable, seen.p)
+        for column in ("explained", "lower", "upper"): np.testing.assert_allclose(table[column], explained, atol=1e-12)
+    notes = explain.counts_notes(oracle, SimpleNamespace(p=np.array([.1, .9]), n=np.array([1e6])))
+    assert len(notes) == 1 and notes[0].startswith("Never seen in the stable period: a: x. ")
+    assert explain.counts_notes(oracle, SimpleNamespace(p=np.array([0., 1.]), n=np.array([1e6]))) == []

@@ -683,7 +683,7 @@ def test_table_noise_is_the_scatter_of_marginals_over_tables(known):
     assert abs(np.median(ratio) - 1) < 0.08 and np.abs(ratio - 1).max() < 0.25
     assert np.linalg.eigvalsh(K).min() > -1e-12
     still = simulated(known, Mixture({}), 50_000)
-    np.testing.assert_allclose(table_noise(known, still, still), 0, atol=1e-15)
+    np.testing.assert_allclose(table_noise(known, still, still), 0, atol=1e-12)
     np.testing.assert_allclose(table_noise(known, still, factors=np.full(8, 4.0)), 4 * table_noise(known, still),
                                rtol=0.05)
 
@@ -709,13 +709,13 @@ def test_noise_of_each_origin_is_what_the_formulas_say(known):
     V, K = W["network"] - table_noise(known, drawn), table_noise(known, drawn)
     stable = periods["own"].before
     assert periods["own"].origin.own and not periods["other"].origin.own and not periods["network"].before.any()
-    np.testing.assert_allclose(W["own"], V + K + stable, atol=1e-15)
+    np.testing.assert_allclose(W["own"], V + K + stable, atol=1e-12)
     np.testing.assert_allclose(W["other"],
                                V + periods["other"].before + table_noise(known, drawn, periods["other"].still),
-                               atol=1e-15)
+                               atol=1e-12)
     p = other.p
     np.testing.assert_allclose(periods["other"].before.diagonal(), p * (1 - p) / 500, rtol=1e-2, atol=2e-6)  # V(0)/N0
-    assert np.linalg.eigvalsh(stable).min() > -1e-15
+    assert np.linalg.eigvalsh(stable).min() > -1e-12
     rest = known.stable.p * (1 - known.stable.p) / 2000
     # tables explain nearly all of the stable noise
     assert (stable.diagonal() < rest).all() and stable.diagonal().sum() < 0.2 * rest.sum()

@@ -7,6 +7,7 @@ from scipy import stats
 from scipy.special import betaln, gammaln, logsumexp
 
 from dimm_nb.posterior.sampler import (
+    MOVES,
     Prior,
     draw_between,
     log_between,
@@ -111,3 +112,19 @@ def test_four_interventions_are_sampled_as_enumerated(seed):
     single = draws.moves.steps[["one", "one, with followers"]]
     assert (single == 8 * 8200 * 4).all(), "2C steps a sweep with one toggle, half of them with followers"
     assert (draws.moves.changes > .1 * draws.moves.steps).all(), "every kind of step finds its way"
+
+
+def test_chains_start_at_the_pilot_and_at_parts_of_it(monkeypatch):
+    starts = []
+
+    def noted(problem, start, *_):
+        starts.append(start)
+        return tuple(np.zeros((1, 2)) for _ in range(4)) + (np.zeros((len(MOVES), 2)),)
+
+    monkeypatch.setattr("dimm_nb.posterior.sampler.run_chain", noted)
+    pilot = np.linspace(.01, .1, 40)
+    run_chains(None, pilot, chains=4, sweeps=1, warmup=0, rng=3)
+    assert sum((start == pilot).all() for start in starts) == 2
+    parts = [start for start in starts if (start != pilot).any()]
+    assert all(np.isin(start, [0, *pilot]).all() and 5 < (start > 0).sum() < 35 for start in parts)
+    assert len(parts) == 2 and (parts[0] != parts[1]).any()

@@ -294,3 +294,20 @@ def test_bad_rows_are_refused(found):
     frame = net.frame(codes[:50]).astype(str)
     with pytest.raises(ValueError, match="node 'X2' is 'new'"): fit_targets(net, frame.assign(X2="new"))
     with pytest.raises(ValueError, match="'X2'"): fit_targets(net, frame.drop(columns="X2"))
+
+
+def test_a_wider_target_is_offered_unless_its_gain_is_clearly_below_one():
+    net = random_network(4, 3, max_parents=2, seed=3)
+    rows = tabulate(net, any_rows(net, 3), np.ones(300))
+    targets = [{}, {0: 0, 1: 1}, {1: 0, 2: 2, 3: 1}, {0: 2, 3: 0}]
+    task = Task(rows, charges(rows, .6))
+    grown = fitted(task, targets, ratios(rows, targets), np.ones(4))
+    mix = grown.ratio @ grown.shares
+    sides = []
+    for rest in {key(one): one for target in targets for one in wider(target)}.values():
+        ratio = ratios(rows, [rest])[:, 0] / mix
+        gain = rows.frequency @ ratio
+        error = math.sqrt(rows.frequency @ (ratio - 1) ** 2 / rows.total)  # of the gain, as a mean of rows
+        sides.append((gain - 1) / error)
+        assert (key(rest) in set(map(key, more_general(task, grown)))) == (gain > 1 - 3 * error)
+    assert min(sides) < -3 < max(side for side in sides if side < 3)  # there are some that the rule has to tell apart
