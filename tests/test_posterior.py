@@ -50,7 +50,7 @@ from dimm_nb.posterior.identification import (
     thresholds,
     trade_offs,
 )
-from dimm_nb.posterior.misfit import ALONE, MOVED, NONE_AT_ODDS, goodness_of_fit, tell_tales
+from dimm_nb.posterior.misfit import ALONE, MANY, MOVED, NONE_AT_ODDS, UNDONE, goodness_of_fit, tell_tales, undoing
 from dimm_nb.posterior.posterior import (
     NOTHING,
     SHOWN,
@@ -844,6 +844,41 @@ def test_states_claimed_in_proportion_tell_of_a_table():
         patch.setattr("dimm_nb.posterior.posterior.tell_tales", lambda *_: ["smoke"])
         said = posterior_of(asia, counts_of(asia, Mixture({}), 1000), **quick).cautions
     assert [(kind, "its table, or an arrow into it" in text) for kind, text in said] == [(MisfitWarning, True)]
+
+
+def test_undoing_is_what_shuffled_shares_do_less_often():
+    rng = np.random.default_rng(1)
+    effect, shares = rng.standard_normal((40, 10)), np.r_[rng.random(10), np.zeros(30)]
+    shares[10:20] = .9 * shares[:10]  # every other one takes back what one does
+    hidden = Evidence(np.hstack([effect, -effect, rng.standard_normal((40, 20))]), np.zeros(40), shares)
+    assert undoing(hidden, shares) < UNDONE < -1
+    assert undoing(hidden, 7 * shares) == pytest.approx(undoing(hidden, shares))  # nor does the size of shares count
+    alike = Evidence(np.hstack([effect, effect, rng.standard_normal((40, 20))]), np.zeros(40), shares)
+    assert undoing(alike, shares) > 0
+    assert undoing(hidden, np.where(np.arange(40) % 10 < (MANY - 1) // 2, shares, 0)) == 0  # too few to say
+    assert undoing(Evidence(np.eye(40), np.zeros(40), shares), shares) == 0  # these cannot hold each other back
+
+
+def test_unrelated_interventions_seldom_seem_to_undo_each_other():
+    rng = np.random.default_rng(2)
+    design, low = rng.standard_normal((60, 80)), 0
+    for _ in range(200):
+        low += undoing(Evidence(design, np.zeros(60), np.zeros(80)),
+                       np.where(rng.random(80) < .4, rng.exponential(size=80), 0)) < UNDONE
+    assert low <= 8  # two expected, the lowest hundredth; more than eight once in 4,000 sets of draws
+
+
+def test_an_answer_that_undoes_itself_is_none(monkeypatch):
+    counts = counts_of(asia, Mixture({("smoke", "yes"): 0.4}), 20_000)
+    sound = posterior_of(asia, counts, **quick)
+    assert sound.explained and sound.verdict["smoke", "yes"] == "supported" and sound.undoing == 0
+    monkeypatch.setattr("dimm_nb.posterior.posterior.undoing", lambda *_: UNDONE - .1)
+    fit = posterior_of(asia, counts, **quick)
+    assert fit.p_value == sound.p_value >= UNEXPLAINED and not fit.explained
+    assert (fit.verdict == "cannot tell").all() and (fit.interval() == [0, 1]).all(axis=None)
+    assert fit.base_weight_interval() == (0, 1) and fit.at_odds.empty
+    assert "undo each other" in fit.summary().splitlines()[0]
+    assert [(kind, "undo each other" in text) for kind, text in fit.cautions] == [(MisfitWarning, True)]
 
 
 # quiet periods
