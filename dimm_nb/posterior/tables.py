@@ -55,12 +55,12 @@ def forced_nodes(
     """
     by = np.zeros((len(dos) + 1, n_nodes), dtype=bool)  # the last row is nobody's: label −1
     for c, do in enumerate(dos): by[c, list(do)] = True
-    return by[labels]
+    return by.T[:, labels].T  # columns side by side, as in `codes`
 
 
 @compiled
 def tally(cell: np.ndarray, codes: np.ndarray, starts: np.ndarray, nodes: np.ndarray, out: np.ndarray) -> None:
-    """How often cell (rows,), −1 for none, goes with each state of some nodes: added to out (cells, S)
+    """How often cell (rows,), below 0 for none, goes with each state of some nodes: added to out (cells, S)
 
     Parameters
     ----------
@@ -70,16 +70,16 @@ def tally(cell: np.ndarray, codes: np.ndarray, starts: np.ndarray, nodes: np.nda
     nodes : np.ndarray
     out : np.ndarray
     """
-    for r in range(len(cell)):
-        if cell[r] >= 0:
-            for i in nodes: out[cell[r], starts[i] + codes[r, i]] += 1.0
+    for i in nodes:
+        for r in range(len(cell)):
+            if cell[r] >= 0: out[cell[r], starts[i] + codes[r, i]] += 1.0
 
 # %% ../../nbs/05-posterior/tables.ipynb #table-rows
 def parent_rows(
     net: CausalNetwork,
     j: int, # node
-    codes: np.ndarray, # (rows, n_nodes)
-) -> np.ndarray: # (rows,) which row of node j's table each follows
+    drawn: Simulated,
+) -> np.ndarray: # (rows,) which row of node j's table each followed, counted over the parents; −1: it was forced
     """Positions of rows in a table flattened over the parents.
 
     Parameters
@@ -87,21 +87,20 @@ def parent_rows(
     net : CausalNetwork
     j : int
         node
-    codes : np.ndarray
-        (rows, n_nodes)
+    drawn : Simulated
 
     Returns
     -------
     np.ndarray
-        (rows,) which row of node j's table each follows
+        (rows,) which row of node j's table each followed, counted over the parents; −1: it was forced
     """
-    return table_rows(codes, net.sizes, net.parents[j])
+    return np.where(drawn.forced[:, j], -1, table_rows(drawn.codes, net.sizes, net.parents[j]))
 
 
 def responses(
     net: CausalNetwork,
     j: int, # node
-    at: np.ndarray, # (U,) rows of its table, ascending
+    at: np.ndarray, # (U,) rows of its table
     drawn: Simulated,
     below: np.ndarray, # (n_nodes,) bool: j and its descendants
 ) -> np.ndarray: # (U, K_j, S) J, centred over k
@@ -113,7 +112,7 @@ def responses(
     j : int
         node
     at : np.ndarray
-        (U,) rows of its table, ascending
+        (U,) rows of its table
     drawn : Simulated
     below : np.ndarray
         (n_nodes,) bool: j and its descendants
@@ -124,9 +123,9 @@ def responses(
         (U, K_j, S) J, centred over k
     """
     K, own = net.sizes[j], net.slices[j]
-    u = parent_rows(net, j, drawn.codes)
-    place = np.minimum(np.searchsorted(at, u), len(at) - 1)
-    cell = np.where(~drawn.forced[:, j] & (at[place] == u), place * K + drawn.codes[:, j], -1)
+    place = np.full(net.cpts[j].size // K + 1, -1)  # the last is for rows that were forced
+    place[at] = range(len(at))
+    cell = place[parent_rows(net, j, drawn)] * K + drawn.codes[:, j]
     both = np.zeros((len(at) * K, len(net.index)))
     tally(cell, drawn.codes, np.array([s.start for s in net.slices]), np.flatnonzero(below), both)
     hits = both[:, own].sum(axis=1).reshape(-1, K)
@@ -192,9 +191,9 @@ def table_noise(
     reach, node = descendants(net.parents, net.order), np.repeat(np.arange(len(net.names)), net.sizes)
     for j in range(len(net.names)):
         behind = rows_behind(net, j, 1.0 if factors is None else factors[j])
-        both = [d for d in (drawn, less) if d is not None]
-        met = np.unique(np.concatenate([parent_rows(net, j, d.codes)[~d.forced[:, j]] for d in both]))
-        at = met[np.isfinite(behind[met])]
+        met = np.zeros(len(behind) + 1, dtype=bool)
+        for one in (drawn, less) if less is not None else (drawn,): met[parent_rows(net, j, one)] = True
+        at = np.flatnonzero(met[:-1] & np.isfinite(behind))
         if not len(at): continue
         J = responses(net, j, at, drawn, reach[j])
         if less is not None: J = J - responses(net, j, at, less, reach[j])
