@@ -7,11 +7,11 @@ __all__ = ['SHOWN', 'UNEXPLAINED', 'AGREED', 'UNDECIDED', 'EITHER', 'NOTHING', '
            'check_level', 'slab_quantiles', 'slab_interval', 'medians', 'split_r_hat', 'effective_size', 'Diagnostics',
            'diagnose', 'verdicts', 'confusions', 'share_intervals', 'untouched_interval', 'likeliest', 'headline',
            'Posterior', 'plot_posterior', 'arviz_data', 'check_chains', 'check_oracle', 'cautions_of', 'Run',
-           'members_of', 'pool', 'summarise', 'run_network', 'posterior_of', 'fit_posterior', 'placebo']
+           'members_of', 'pool', 'summarise', 'run_network', 'run_members', 'posterior_of', 'fit_posterior', 'placebo']
 
 # %% ../../nbs/05-posterior/posterior.ipynb #imports
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ from ..network.axis import CountsWarning, DimmWarning, Marginals, MisfitWarning,
 from ..network.calls import once_positional, tell
 from ..network.network import CausalNetwork
 from ..network.oracle import Catalogue, Oracle
-from .evidence import Baseline, Evidence, Period, evidence_of, few_rows, read_shift
+from .evidence import Baseline, Evidence, Period, evidence_of, few_rows, pilot_shares, read_shift
 from .identification import ASKED, SURE, detectable_shares, information_left, look_alikes
 from .misfit import NONE_AT_ODDS, UNDONE, at_odds, goodness_of_fit, tell_tales, undoing
 from .quiet import factors_of, read_quiet
@@ -898,6 +898,7 @@ def run_network(
     sweeps: int,
     warmup: int,
     rng: np.random.Generator,
+    near: np.ndarray | None = None, # (C,) shares at which to work out the noise; None: find them
 ) -> Run:
     """Noise at the pilot, a short run, noise at its mean, and the chains.
 
@@ -909,6 +910,8 @@ def run_network(
     sweeps : int
     warmup : int
     rng : np.random.Generator
+    near : np.ndarray | None, default None
+        (C,) shares at which to work out the noise; None: find them
 
     Returns
     -------
@@ -917,12 +920,44 @@ def run_network(
     oracle, dos = period.oracle, period.dos
     sets, sizes = choice_sets(oracle.base, oracle.slices, dos) if prior.assumption_1 else no_sets(len(dos))
     with threadpool_limits(limits=1, user_api="blas"):  # one order of sums, however many cores
-        first = evidence_of(period, evidence_of(period).pilot, rng)
-        problem = make_problem(first.gram, first.score, sets, sizes)
-        short = run_chains(problem, first.pilot, prior, 2, sweeps // 4, warmup // 2, rng).share.mean(axis=(0, 1))
-        evidence = evidence_of(period, short, rng)
+        if alone := near is None:
+            first = evidence_of(period, evidence_of(period).pilot, rng)
+            problem = make_problem(first.gram, first.score, sets, sizes)
+            near = run_chains(problem, first.pilot, prior, 2, sweeps // 4, warmup // 2, rng).share.mean(axis=(0, 1))
+        evidence = evidence_of(period, near, rng)
         problem = make_problem(evidence.gram, evidence.score, sets, sizes)
-        return Run(period, evidence, run_chains(problem, first.pilot, prior, chains, sweeps, warmup, rng))
+        start = first.pilot if alone else pilot_shares(evidence.design, evidence.target)
+        return Run(period, evidence, run_chains(problem, start, prior, chains, sweeps, warmup, rng))
+
+
+def run_members(
+    periods: Iterable[Period], # the same counts, for two networks or more
+    prior: Prior,
+    sweeps: int, # of a network that stands alone
+    warmup: int,
+    rng: np.random.Generator,
+) -> list[Run]:
+    """Two shorter chains for each network; the noise is worked out at the mean shares of the first.
+
+    Parameters
+    ----------
+    periods : Iterable[Period]
+        the same counts, for two networks or more
+    prior : Prior
+    sweeps : int
+        of a network that stands alone
+    warmup : int
+    rng : np.random.Generator
+
+    Returns
+    -------
+    list[Run]
+    """
+    runs: list[Run] = []
+    for period in periods:
+        near = runs[0].draws.share.mean(axis=(0, 1)) if runs else None
+        runs.append(run_network(period, prior, WITHIN, sweeps * 3 // 4, warmup, rng, near))
+    return runs
 
 # %% ../../nbs/05-posterior/posterior.ipynb #posterior-of
 def posterior_of(
@@ -937,7 +972,7 @@ def posterior_of(
     # node -> factor by which its counts scatter more than independent rows
     scatter: Mapping[str, float] | pd.Series | None = None,
     members: int | None = None, # networks to average over; None: MEMBERS where arrows are open
-    chains: int = 4,
+    chains: int = 4, # of one network; of each of several: two, of three quarters as many sweeps
     sweeps: int = 500, # recorded, each chain
     warmup: int = 200,
     prior: Prior = PRIOR,
@@ -964,6 +999,7 @@ def posterior_of(
     members : int | None, default None
         networks to average over; None: MEMBERS where arrows are open
     chains : int, default 4
+        of one network; of each of several: two, of three quarters as many sweeps
     sweeps : int, default 500
         recorded, each chain
     warmup : int, default 200
@@ -982,11 +1018,11 @@ def posterior_of(
     if not (baseline is None or isinstance(baseline, (Marginals, str, Mapping))):
         baseline, between, said = read_quiet(net, baseline)
         factors = np.maximum(factors, between)
-    runs: list[Run] = []
-    for one in (networks := members_of(net, members, rng)):
-        known = oracle if one is net else Oracle.from_network(one, interventions)
-        period = read_shift(one, known, marginals, interventions, shared_rows, baseline, factors, rng)
-        runs.append(run_network(period, prior, chains if len(networks) == 1 else WITHIN, sweeps, warmup, rng))
+    networks = members_of(net, members, rng)
+    periods = (read_shift(one, oracle if one is net else Oracle.from_network(one, interventions), marginals,
+                          interventions, shared_rows, baseline, factors, rng) for one in networks)
+    if len(networks) == 1: runs = [run_network(next(periods), prior, chains, sweeps, warmup, rng)]
+    else: runs = run_members(periods, prior, sweeps, warmup, rng)
     if members is not None and members > len(networks) == 1:
         said = (*said, "there are no other networks that the stable period cannot tell apart: this one stands alone")
     return summarise(runs, prior, (*few_rows(net.names, runs[0].period.n), *said))
@@ -1006,7 +1042,7 @@ def fit_posterior(
     # node -> factor by which its counts scatter more than independent rows
     scatter: Mapping[str, float] | pd.Series | None = None,
     members: int | None = None, # networks to average over; None: MEMBERS where arrows are open
-    chains: int = 4,
+    chains: int = 4, # of one network; of each of several: two, of three quarters as many sweeps
     sweeps: int = 500, # recorded, each chain
     warmup: int = 200,
     prior: Prior = PRIOR,
@@ -1035,6 +1071,7 @@ def fit_posterior(
     members : int | None, default None
         networks to average over; None: MEMBERS where arrows are open
     chains : int, default 4
+        of one network; of each of several: two, of three quarters as many sweeps
     sweeps : int, default 500
         recorded, each chain
     warmup : int, default 200
