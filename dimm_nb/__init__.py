@@ -28,6 +28,7 @@ __all__ = [
     "Oracle",
     "Posterior",
     "Prior",
+    "Soft",
     "TargetsResult",
     "attribute",
     "attribute_series",

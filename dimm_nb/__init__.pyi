@@ -30,6 +30,7 @@ from .network.axis import (
 from .network.drawing import draw_network
 from .network.network import CausalNetwork, Intervention, load_network, random_network
 from .network.oracle import Oracle
+from .network.soft import Soft
 from .posterior.identification import Identification, identify
 from .posterior.posterior import Posterior, fit_posterior, placebo
 from .posterior.sampler import Prior
@@ -61,6 +62,7 @@ __all__ = [
     "Oracle",
     "Posterior",
     "Prior",
+    "Soft",
     "TargetsResult",
     "attribute",
     "attribute_series",

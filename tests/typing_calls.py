@@ -8,6 +8,7 @@ from dimm_nb import (
     Marginals,
     Mixture,
     Oracle,
+    Soft,
     attribute,
     attribute_series,
     count_categories,
@@ -29,6 +30,7 @@ placed = CausalNetwork(("a",), (("0", "1"),), ((),), (np.array([0.5, 0.5]),))
 
 oracle = Oracle.from_network(net)
 pairs = Oracle.from_network(net, [{"BP": "LOW"}, Intervention({"BP": "LOW", "CVP": "HIGH"})])
+changed = Oracle.from_network(net, [{"BP": "LOW"}, Soft("CVP", [0.2, 0.3, 0.5], "new gauge")])
 truth = Mixture({("BP", "LOW"): 0.2})
 again = Mixture(pd.Series([0.2], pd.MultiIndex.from_tuples([("BP", "LOW")])))
 codes, touched = sample_mixture(net, truth, 1_000, seed=0)

@@ -32,6 +32,7 @@ from ..mixture.mixture import Mixture, shares_of
 from ..network.axis import Marginals, MisfitWarning, label_text
 from ..network.network import CausalNetwork
 from ..network.oracle import Catalogue, Oracle, read_catalogue
+from ..network.soft import NEW_TABLE, NewTable
 from ..posterior.posterior import UNEXPLAINED as MISFIT, posterior_of
 from ..solvers.dimm import find_dimm
 from ..solvers.em import find_em
@@ -659,7 +660,8 @@ def put_together(
     shares, top = estimate.shares, shown(estimate.shares).index[:MOST_RANGES]
     ends = pd.DataFrame(possible(oracle, case.marginals, oracle.interventions.get_indexer(top)), top, ["least", "most"])
     net, (placed, _) = case.net, read_catalogue(case.net, case.interventions)
-    dos = tuple({net.names[j]: net.states[j][k] for j, k in do.items()} for do in placed)
+    dos = tuple({net.names[j]: NEW_TABLE if isinstance(k, NewTable) else net.states[j][k] for j, k in do.items()}
+                for do in placed)
     return Explanation(
         net,
         oracle,

@@ -18,8 +18,9 @@ import numpy as np
 import pandas as pd
 
 from ..network.axis import Crosstab, Marginals, label_text
-from ..network.network import CausalNetwork
+from ..network.network import CausalNetwork, cut
 from ..network.oracle import Catalogue, Oracle, read_catalogue
+from ..network.soft import Surgery
 
 # %% ../../nbs/03-mixture/mixture.ipynb #share-series
 ROUNDING = 1e-9  # what a sum of shares may exceed 1 by, or a share fall below 0 by, before it is an error
@@ -335,7 +336,7 @@ def placed(
     net: CausalNetwork,
     pi: Mixture,
     interventions: Catalogue | None,  # what the labels of π mean; None: the default catalogue
-) -> tuple[list[dict[int, int]], pd.Index, np.ndarray]:  # as positions, its axis, (len(π),) places of the shares
+) -> tuple[list[Surgery], pd.Index, np.ndarray]:  # as positions, its axis, (len(π),) places of the shares
     """Look the labels of π up; raises ValueError for one that is not in the catalogue.
 
     Parameters
@@ -347,7 +348,7 @@ def placed(
 
     Returns
     -------
-    tuple[list[dict[int, int]], pd.Index, np.ndarray]
+    tuple[list[Surgery], pd.Index, np.ndarray]
         as positions, its axis, (len(π),) places of the shares
     """
     dos, axis = read_catalogue(net, interventions)
@@ -395,8 +396,8 @@ def sample_mixture(
     ends = np.searchsorted(labels[order], np.arange(-1, len(parts)))  # where each component's rows start
     drawn = []
     for z in np.flatnonzero(np.diff(ends)) - 1:
-        forced = {net.names[j]: net.states[j][k] for j, k in (dos[position[z]] if z >= 0 else {}).items()}
-        drawn.append(net.do(forced).sample(int(ends[z + 2] - ends[z + 1]), rng))
+        done = cut(net, dos[position[z]]) if z >= 0 else net
+        drawn.append(done.sample(int(ends[z + 2] - ends[z + 1]), rng))
     codes = np.empty((n, len(net.names)), drawn[0].dtype, order="F")
     for j in range(len(net.names)):
         codes[order, j] = np.concatenate([component[:, j] for component in drawn])
@@ -433,14 +434,14 @@ def breaks_assumption(
 # %% ../../nbs/03-mixture/mixture.ipynb #root-directions
 def root_directions(
     net: CausalNetwork,
-    dos: Iterable[Mapping[int, int]],  # C interventions, as positions of nodes and states
+    dos: Iterable[Surgery],  # C interventions, as positions of nodes and states
 ) -> np.ndarray:  # (C, R) a column for each root whose every state can be forced: P(X_r = α) at do(X_r = α)
     """Shares that together are no intervention at all: a root forced in its natural proportions.
 
     Parameters
     ----------
     net : CausalNetwork
-    dos : Iterable[Mapping[int, int]]
+    dos : Iterable[Surgery]
         C interventions, as positions of nodes and states
 
     Returns

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['OWN', 'Said', 'NetworkLike', 'Intervention', 'CausalNetwork', 'checked_rows', 'checked_origin', 'log_probability',
-           'cut', 'random_network', 'draw_states', 'ancestral_sample', 'numbers_text', 'origin_lines',
+           'surgery', 'cut', 'random_network', 'draw_states', 'ancestral_sample', 'numbers_text', 'origin_lines',
            'origin_properties', 'own_properties', 'property_numbers', 'for_every_node', 'stable_counts',
            'origin_fields', 'other_networks', 'other_network', 'PgmpyModel', 'packaged_files', 'packaged_file',
            'bif_network', 'load_network', 'as_network', 'replace_file', 'write_whole', 'pgmpy_tables', 'pgmpy_model']
@@ -29,6 +29,7 @@ from numpy.typing import ArrayLike
 from .axis import Graph, Marginals, Parents, check_codes, code_type, label_text
 from .bif import Tables, checked_tables, format_bif, read_document
 from .equivalence import member_networks
+from .soft import NewTable, Setting, Soft, Surgery, placed_table
 
 # %% ../../nbs/02-network/network.ipynb #typing-imports
 if TYPE_CHECKING:
@@ -160,19 +161,19 @@ class CausalNetwork(Graph):
             f"CausalNetwork: {len(self.names)} nodes, {sum(map(len, self.parents))} edges, {len(self.index)} categories"
         )
 
-    def do(self, interventions: Mapping[str, str] | Intervention) -> "CausalNetwork":  # node -> state
-        """Surgery: the network after do(X = x) (Definition 4); raises ValueError for an unknown node or state.
+    def do(self, interventions: Mapping[str, str] | Intervention | Soft) -> "CausalNetwork":  # node -> state
+        """The network after do(X = x) (Definition 4), or with a new table; raises ValueError for what it does not have.
 
         Parameters
         ----------
-        interventions : Mapping[str, str] | Intervention
+        interventions : Mapping[str, str] | Intervention | Soft
 
         Returns
         -------
         CausalNetwork
             node -> state
         """
-        return cut(self, interventions)
+        return cut(self, surgery(self, interventions))
 
     def sample(self, n: int, seed: int | np.random.Generator = 0) -> np.ndarray:  # (n, n_nodes) positions of states
         """Draw n rows, parents before children; raises ValueError for n < 0.
@@ -383,31 +384,54 @@ def log_probability(
     return total
 
 # %% ../../nbs/02-network/network.ipynb #surgery
-def cut(
+def surgery(
     net: CausalNetwork,
-    interventions: Mapping[str, str] | Intervention,  # node -> state
-) -> CausalNetwork:
-    """The network after do(X = x): no arrows into X, all on x (Definition 4); raises ValueError for an unknown label.
+    interventions: Mapping[str, str] | Intervention | Soft,  # node -> state
+) -> dict[int, Setting]:
+    """What is done, in positions; raises ValueError for an unknown label, or a new table of the wrong shape.
 
     Parameters
     ----------
     net : CausalNetwork
-    interventions : Mapping[str, str] | Intervention
+    interventions : Mapping[str, str] | Intervention | Soft
         node -> state
 
     Returns
     -------
-    CausalNetwork
+    dict[int, Setting]
     """
+    if isinstance(interventions, Soft):
+        return placed_table(net, interventions)
     forced = interventions.do if isinstance(interventions, Intervention) else interventions
     if not isinstance(forced, Mapping):
         raise ValueError(
             f"do takes nodes and their states, as in {{{net.names[0]!r}: {net.states[0][0]!r}}}; not {interventions!r}"
         )
+    return dict(net.position(node, state) for node, state in forced.items())
+
+
+def cut(
+    net: CausalNetwork,
+    done: Surgery,  # from `surgery`
+) -> CausalNetwork:
+    """The network after do(X = x): no arrows into X, all on x (Definition 4); or with a new table, its arrows kept.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    done : Surgery
+        from `surgery`
+
+    Returns
+    -------
+    CausalNetwork
+    """
     parents, cpts = list(net.parents), list(net.cpts)
-    for node, state in forced.items():
-        j, k = net.position(node, state)
-        parents[j], cpts[j] = (), np.eye(1, net.sizes[j], k)[0]
+    for j, setting in done.items():
+        if isinstance(setting, NewTable):
+            cpts[j] = setting.cpt
+            continue
+        parents[j], cpts[j] = (), np.eye(1, net.sizes[j], setting)[0]
         cpts[j].setflags(write=False)
     out = object.__new__(CausalNetwork)  # as valid as the network it is cut from: nothing to check again
     for field, value in zip(

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['CHUNK_ENTRIES', 'Catalogue', 'descendants', 'live_messages', 'Changed', 'split_scopes', 'carry_table', 'carry',
            'Batch', 'inject', 'send', 'distribute', 'chunks', 'propagate', 'exact_where_known', 'part_marginals',
-           'marginals_under', 'read_catalogue', 'aligned', 'read_index', 'read_parents', 'check_marginals',
-           'check_effects', 'node_slices', 'checked_marginals', 'Oracle', 'as_oracle']
+           'with_new_tables', 'marginals_under', 'read_catalogue', 'aligned', 'read_index', 'read_parents',
+           'check_marginals', 'check_effects', 'node_slices', 'checked_marginals', 'Oracle', 'as_oracle']
 
 # %% ../../nbs/02-network/oracle.ipynb #imports
 import math
@@ -24,8 +24,9 @@ from numpy.typing import ArrayLike
 from .axis import Crosstab, Tables, table_nodes
 from .cover import Part, parts_of, restricted
 from .junction import JunctionTree, Key, calibrate, node_marginals, summed
-from .network import CausalNetwork, Intervention
+from .network import CausalNetwork, Intervention, cut
 from .products import with_products
+from .soft import NewTable, Soft, Surgery, placed_table
 
 # %% ../../nbs/02-network/oracle.ipynb #descendants
 def descendants(
@@ -395,7 +396,7 @@ def exact_where_known(
     slices: Sequence[slice], # n: each node's part of the category axis
     base: np.ndarray, # (S,)
     out: np.ndarray, # (S, C), changed in place
-    dos: Sequence[Mapping[int, int]], # C interventions: node position -> state position
+    dos: Sequence[Surgery], # C interventions: node position -> state position, or a new table
 ) -> np.ndarray: # (S, C), `out`
     """Overwrite what the graph alone decides: nodes out of reach are as in the base, intervened nodes one-hot.
 
@@ -409,8 +410,8 @@ def exact_where_known(
         (S,)
     out : np.ndarray
         (S, C), changed in place
-    dos : Sequence[Mapping[int, int]]
-        C interventions: node position -> state position
+    dos : Sequence[Surgery]
+        C interventions: node position -> state position, or a new table
 
     Returns
     -------
@@ -424,6 +425,7 @@ def exact_where_known(
     for j, s in enumerate(slices): np.copyto(out[s], base[s, None], where=untouched[:, j])
     for c, do in enumerate(dos):
         for i, k in do.items():
+            if isinstance(k, NewTable): continue
             out[slices[i], c] = 0
             out[slices[i].start + k, c] = 1
     return out
@@ -432,7 +434,7 @@ def exact_where_known(
 def part_marginals(
     net: CausalNetwork,
     part: Part,
-    dos: Sequence[Mapping[int, int]], # interventions: node position in the part -> state position
+    dos: Sequence[Surgery], # interventions: node position in the part -> state position; no new tables
 ) -> tuple[np.ndarray, np.ndarray]: # of the part's nodes: (S',) base and (S', C), right where the part is to be read
     """One propagation for all that share every node but one: the shared ones are cut first, the last is the batch.
 
@@ -440,8 +442,8 @@ def part_marginals(
     ----------
     net : CausalNetwork
     part : Part
-    dos : Sequence[Mapping[int, int]]
-        interventions: node position in the part -> state position
+    dos : Sequence[Surgery]
+        interventions: node position in the part -> state position; no new tables
 
     Returns
     -------
@@ -449,7 +451,7 @@ def part_marginals(
         of the part's nodes: (S',) base and (S', C), right where the part is to be read
     """
     uses = Counter(item for do in dos for item in do.items())
-    groups: dict[tuple, list[tuple[int, int, int]]] = {(): []}
+    groups: dict[tuple, list[tuple]] = {(): []}
     for row, do in enumerate(dos):
         *first, last = sorted(do.items(), key=lambda item: (-uses[item], item))
         groups.setdefault(tuple(first), []).append((row, *last))
@@ -457,17 +459,42 @@ def part_marginals(
     reads = None if len(part.reads) == len(place) else [place[v] for v in part.reads]
     out = np.empty((len(net.index), 0 if len(groups) == 1 else len(dos)))
     for shared, members in groups.items():
-        cut = net.do({net.names[i]: net.states[i][k] for i, k in shared}) if shared else net
+        before = cut(net, dict(shared)) if shared else net
         rows, node, state = np.array(members, dtype=np.intp).reshape(-1, 3).T
-        marginals, columns = propagate(part.tree, cut, node, state, reads=reads)
+        marginals, columns = propagate(part.tree, before, node, state, reads=reads)
         if not shared: base = marginals
         if len(rows) == len(dos): out = columns
         else: out[:, rows] = columns
     return base, out
 
+def with_new_tables(
+    net: CausalNetwork,
+    dos: Sequence[Surgery], # some of which are new tables
+    parts: Sequence[Part],
+) -> tuple[np.ndarray, np.ndarray]: # as `marginals_under`
+    """New tables one by one: the graph, and so the cover with its trees, stays as it is.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    dos : Sequence[Surgery]
+        some of which are new tables
+    parts : Sequence[Part]
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        as `marginals_under`
+    """
+    plain = [c for c, do in enumerate(dos) if not any(isinstance(k, NewTable) for k in do.values())]
+    out = np.empty((len(net.index), len(dos)))
+    base, out[:, plain] = marginals_under(net, [dos[c] for c in plain], parts)
+    for c in set(range(len(dos))) - set(plain): out[:, c] = marginals_under(cut(net, dos[c]), [], parts)[0]
+    return base, exact_where_known(net.parents, net.slices, base, out, dos)
+
 def marginals_under(
     net: CausalNetwork,
-    dos: Sequence[Mapping[int, int]], # C interventions: node position -> state position
+    dos: Sequence[Surgery], # C interventions: node position -> state position, or a new table
     parts: Sequence[Part] | None = None, # a cover of the network; None: that of `parts_of`
 ) -> tuple[np.ndarray, np.ndarray]: # (S,) base and (S, C), column c under intervention c
     """Every part of the cover for itself: only interventions on its nodes matter there, and only its own nodes are read.
@@ -475,8 +502,8 @@ def marginals_under(
     Parameters
     ----------
     net : CausalNetwork
-    dos : Sequence[Mapping[int, int]]
-        C interventions: node position -> state position
+    dos : Sequence[Surgery]
+        C interventions: node position -> state position, or a new table
     parts : Sequence[Part] | None, default None
         a cover of the network; None: that of `parts_of`
 
@@ -486,6 +513,7 @@ def marginals_under(
         (S,) base and (S, C), column c under intervention c
     """
     parts = parts_of(net) if parts is None else parts
+    if any(isinstance(k, NewTable) for do in dos for k in do.values()): return with_new_tables(net, dos, parts)
     if len(parts) == 1:
         base, out = part_marginals(net, parts[0], dos)
         return base, exact_where_known(net.parents, net.slices, base, out, dos)
@@ -503,12 +531,12 @@ def marginals_under(
     return base, exact_where_known(net.parents, net.slices, base, out, dos)
 
 # %% ../../nbs/02-network/oracle.ipynb #read-catalogue
-Catalogue = Iterable[Intervention | Mapping[str, str]]
+Catalogue = Iterable[Intervention | Soft | Mapping[str, str]]
 
 def read_catalogue(
     net: CausalNetwork,
     interventions: Catalogue | None, # None: every single-node do(X_i = α), in category order
-) -> tuple[list[dict[int, int]], pd.Index]:  # positions of nodes and states, and the interventions' axis
+) -> tuple[list[Surgery], pd.Index]:  # positions of nodes and states (or a new table), and the interventions' axis
     """Look up a catalogue's labels; raises ValueError for unknown ones, empty interventions, names used twice.
 
     Parameters
@@ -519,8 +547,8 @@ def read_catalogue(
 
     Returns
     -------
-    tuple[list[dict[int, int]], pd.Index]
-        positions of nodes and states, and the interventions' axis
+    tuple[list[Surgery], pd.Index]
+        positions of nodes and states (or a new table), and the interventions' axis
     """
     if not isinstance(net, CausalNetwork):
         raise ValueError(
@@ -530,11 +558,14 @@ def read_catalogue(
         )
     if interventions is None:
         return [{j: k} for j, states in enumerate(net.states) for k in range(len(states))], net.index
-    if isinstance(interventions, (str, Mapping, Intervention)):
+    if isinstance(interventions, (str, Mapping, Intervention, Soft)):
         raise ValueError(f"the catalogue must be a list of interventions, not {interventions!r}: put it in brackets")
-    catalogue = [i if isinstance(i, Intervention) else Intervention(i) for i in interventions]
-    dos = []
+    catalogue = [i if isinstance(i, Intervention | Soft) else Intervention(i) for i in interventions]
+    dos: list[Surgery] = []
     for i in catalogue:
+        if isinstance(i, Soft):
+            dos.append(placed_table(net, i))
+            continue
         if not i.do: raise ValueError(f"intervention {i.name!r} sets no node: give at least one node and its state")
         for node, state in i.do.items():
             if node not in net.names:

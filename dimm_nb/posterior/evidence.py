@@ -9,7 +9,7 @@ __all__ = ['FEW', 'ROWS', 'Baseline', 'BITS', 'aligned_marginals', 'few_rows', '
            'evidence_of', 'evidence_at', 'gather_evidence']
 
 # %% ../../nbs/05-posterior/evidence.ipynb #imports
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
@@ -22,6 +22,7 @@ from ..mixture.mixture import Mixture, sample_mixture
 from ..network.axis import Marginals
 from ..network.network import CausalNetwork
 from ..network.oracle import Catalogue, Oracle, read_catalogue
+from ..network.soft import Surgery
 from .tables import Simulated, forced_nodes, table_noise
 from ..solvers.shift import laid_out
 
@@ -295,7 +296,7 @@ class Period:
     oracle : Oracle
     interventions : Catalogue | None
         the oracle's catalogue
-    dos : Sequence[Mapping[int, int]]
+    dos : Sequence[Surgery]
         C interventions as positions
     p : np.ndarray
         (S,) observed
@@ -314,7 +315,7 @@ class Period:
     net: CausalNetwork
     oracle: Oracle
     interventions: Catalogue | None # the oracle's catalogue
-    dos: Sequence[Mapping[int, int]] # C interventions as positions
+    dos: Sequence[Surgery] # C interventions as positions
     p: np.ndarray # (S,) observed
     n: np.ndarray # (n_nodes,)
     origin: Origin

@@ -15,7 +15,7 @@ import math
 import os
 import threading
 from collections import namedtuple
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +23,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numba import njit
+
+from ..network.soft import Surgery
 
 # %% ../../nbs/05-posterior/sampler.ipynb #prior-class
 OCCURS = 1e-3  # a state this probable can be the one that Assumption 1 leaves out, as in section 5.1
@@ -59,7 +61,7 @@ PRIOR = Prior()
 def choice_sets(
     base: np.ndarray, # (S,) p
     slices: Sequence[slice], # each node's part of it
-    dos: Sequence[Mapping[int, int]], # C interventions as positions {node: state}
+    dos: Sequence[Surgery], # C interventions as positions {node: state}
 ) -> tuple[np.ndarray, np.ndarray]: # (C,) the set an intervention belongs to, −1 for none; how many each set has
     """For each node whose every state (with p > OCCURS) can be forced: those interventions, not all of which may happen.
 
@@ -69,7 +71,7 @@ def choice_sets(
         (S,) p
     slices : Sequence[slice]
         each node's part of it
-    dos : Sequence[Mapping[int, int]]
+    dos : Sequence[Surgery]
         C interventions as positions {node: state}
 
     Returns
