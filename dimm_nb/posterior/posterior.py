@@ -25,6 +25,7 @@ from ..network.axis import CountsWarning, DimmWarning, Marginals, MisfitWarning,
 from ..network.calls import once_positional, tell
 from ..network.network import CausalNetwork
 from ..network.oracle import Catalogue, Oracle
+from ..network.soft import Surgery
 from .evidence import Baseline, Evidence, Period, evidence_of, few_rows, pilot_shares, read_shift
 from .identification import ASKED, SURE, detectable_shares, information_left, look_alikes
 from .misfit import NONE_AT_ODDS, UNDONE, at_odds, goodness_of_fit, tell_tales, undoing
@@ -686,7 +687,7 @@ def check_oracle(
     net: CausalNetwork,
     interventions: Catalogue | None,
     oracle: Oracle | None, # None: worked out
-) -> tuple[Oracle, list[dict[int, int]]]: # and the catalogue as positions
+) -> tuple[Oracle, list[Surgery]]: # and the catalogue as positions
     """The oracle of this network and catalogue; raises ValueError for another one's, or an empty or repeated catalogue.
 
     Parameters
@@ -698,7 +699,7 @@ def check_oracle(
 
     Returns
     -------
-    tuple[Oracle, list[dict[int, int]]]
+    tuple[Oracle, list[Surgery]]
         and the catalogue as positions
     """
     dos, axis = components(net, interventions)

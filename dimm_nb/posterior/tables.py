@@ -6,7 +6,7 @@
 __all__ = ['Simulated', 'forced_nodes', 'tally', 'parent_rows', 'responses', 'rows_behind', 'table_noise', 'estimated']
 
 # %% ../../nbs/05-posterior/tables.ipynb #imports
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from ..network.axis import Marginals
 from ..network.families import family_counts, smoothed_table, table_rows
 from ..network.network import CausalNetwork
 from ..network.oracle import descendants
+from ..network.soft import Surgery
 from .sampler import compiled
 
 # %% ../../nbs/05-posterior/tables.ipynb #simulated
@@ -35,7 +36,7 @@ class Simulated:
 
 def forced_nodes(
     labels: np.ndarray, # (rows,) position of each row's intervention, −1 for none
-    dos: Sequence[Mapping[int, int]], # C interventions as positions {node: state}
+    dos: Sequence[Surgery], # C interventions as positions {node: state}
     n_nodes: int,
 ) -> np.ndarray: # (rows, n_nodes) bool
     """Which nodes each row had forced.
@@ -44,7 +45,7 @@ def forced_nodes(
     ----------
     labels : np.ndarray
         (rows,) position of each row's intervention, −1 for none
-    dos : Sequence[Mapping[int, int]]
+    dos : Sequence[Surgery]
         C interventions as positions {node: state}
     n_nodes : int
 

@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['SPARSE_COST', 'RIDGE', 'ENOUGH', 'HALVINGS', 'WARM_UP', 'NEAR', 'FAR', 'FLAT_CURVATURE', 'MOVES', 'Solver',
            'MOST_ITERATIONS', 'components', 'joint_probabilities', 'mean_log_likelihood', 'em_step',
-           'em_step_as_written', 'log_conditionals', 'distinct_rows', 'relative_log_probabilities', 'Likelihood',
-           'likelihood', 'gains', 'curvature', 'quadratic_step', 'sqp_step', 'Climb', 'climb', 'undetermined',
-           'EMResult', 'checked_samples', 'check_options', 'excluded_note', 'unconverged_note', 'open_note', 'tally',
-           'find_em', 'fit_em']
+           'em_step_as_written', 'log_conditionals', 'distinct_rows', 'new_table_value', 'relative_log_probabilities',
+           'Likelihood', 'likelihood', 'gains', 'curvature', 'quadratic_step', 'sqp_step', 'Climb', 'climb',
+           'undetermined', 'EMResult', 'checked_samples', 'check_options', 'excluded_note', 'unconverged_note',
+           'open_note', 'tally', 'find_em', 'fit_em']
 
 # %% ../../nbs/04-solvers/em.ipynb #imports
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,14 +32,15 @@ from ..mixture.mixture import (
 )
 from ..network.axis import MisfitWarning, NotConvergedWarning, NotUniqueWarning, at_most
 from ..network.calls import checked_choice, once_positional, tell
-from ..network.network import CausalNetwork, check_codes
+from ..network.network import CausalNetwork, check_codes, cut
 from ..network.oracle import Catalogue, read_catalogue
+from ..network.soft import NewTable, Surgery
 
 # %% ../../nbs/04-solvers/em.ipynb #joint-probabilities
 def components(
     net: CausalNetwork,
     interventions: Catalogue | None = None, # None: every single-node do(X_i = α)
-) -> tuple[list[dict[int, int]], pd.Index]: # C interventions as positions {node: state}, and the axis of their names
+) -> tuple[list[Surgery], pd.Index]: # C interventions as positions {node: state}, and the axis of their names
     """The catalogue's interventions; raises ValueError for unknown labels, an empty catalogue, or two that do the same.
 
     Parameters
@@ -50,7 +51,7 @@ def components(
 
     Returns
     -------
-    tuple[list[dict[int, int]], pd.Index]
+    tuple[list[Surgery], pd.Index]
         C interventions as positions {node: state}, and the axis of their names
     """
     dos, axis = read_catalogue(net, interventions)
@@ -84,8 +85,8 @@ def joint_probabilities(
         (m, C + 1) P_{i,α}(x); the last column is P(x)
     """
     dos, _ = components(net, interventions)
-    cut = [net.do({net.names[i]: net.states[i][k] for i, k in do.items()}) for do in dos]
-    return np.exp(np.column_stack([component.log_prob(codes) for component in (*cut, net)]))
+    changed = [cut(net, do) for do in dos]
+    return np.exp(np.column_stack([component.log_prob(codes) for component in (*changed, net)]))
 
 # %% ../../nbs/04-solvers/em.ipynb #em-as-written
 def mean_log_likelihood(
@@ -211,10 +212,40 @@ def distinct_rows(
     return order[new], group
 
 # %% ../../nbs/04-solvers/em.ipynb #relative
+def new_table_value(
+    log_p: np.ndarray, # (U, n) from `log_conditionals`
+    codes: np.ndarray, # (U, n)
+    i: int, # the node
+    table: NewTable,
+    misfits: np.ndarray, # (U,) factors that are 0
+) -> np.ndarray: # (U,) log P_c(x) less the row's sum of finite factors
+    """Under a new table the node keeps a factor, P'(x_i | pa_i) in the place of P(x_i | pa_i).
+
+    Parameters
+    ----------
+    log_p : np.ndarray
+        (U, n) from `log_conditionals`
+    codes : np.ndarray
+        (U, n)
+    i : int
+        the node
+    table : NewTable
+    misfits : np.ndarray
+        (U,) factors that are 0
+
+    Returns
+    -------
+    np.ndarray
+        (U,) log P_c(x) less the row's sum of finite factors
+    """
+    old = np.isneginf(log_p[:, i])
+    with np.errstate(divide="ignore"): new = np.log(table.of(codes, i))
+    return np.where(misfits == old, new - np.where(old, 0.0, log_p[:, i]), -np.inf)
+
 def relative_log_probabilities(
     log_p: np.ndarray, # (U, n) from `log_conditionals`
     codes: np.ndarray, # (U, n)
-    dos: Sequence[Mapping[int, int]], # C interventions as positions
+    dos: Sequence[Surgery], # C interventions as positions
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]: # (U, G + 1) columns, (U, G + 1) log P_c(x) − total, (U,) total
     """log P_c(x) less the row's sum of finite factors, where an intervention fits the row; −inf where P_c(x) = 0.
 
@@ -224,7 +255,7 @@ def relative_log_probabilities(
         (U, n) from `log_conditionals`
     codes : np.ndarray
         (U, n)
-    dos : Sequence[Mapping[int, int]]
+    dos : Sequence[Surgery]
         C interventions as positions
 
     Returns
@@ -234,13 +265,18 @@ def relative_log_probabilities(
     """
     impossible = np.isneginf(log_p)
     finite, misfits = np.where(impossible, 0, log_p), impossible.sum(axis=1)
-    groups: dict[tuple[int, ...], list[int]] = {}  # interventions on the same nodes: at most one of them fits a row
-    for c, do in enumerate(dos): groups.setdefault(tuple(sorted(do)), []).append(c)
+    groups: dict[tuple, list[int]] = {}  # interventions on the same nodes: at most one of them fits a row
+    for c, do in enumerate(dos):
+        new = [k for k in do.values() if isinstance(k, NewTable)]  # a new table fits every row in its own way
+        groups.setdefault((*sorted(do), *([-1 - c] if new else [])), []).append(c)
     column = np.full((len(codes), len(groups) + 1), -1, dtype=np.int32)
     value = np.empty(column.shape)
     for g, (where, members) in enumerate(groups.items()):
-        nodes = list(where)
+        nodes = [i for i in where if i >= 0]
         here = codes[:, nodes]
+        if isinstance(table := dos[members[0]][nodes[0]], NewTable):
+            column[:, g], value[:, g] = members[0], new_table_value(log_p, codes, nodes[0], table, misfits)
+            continue
         for c in members: column[(here == [dos[c][i] for i in nodes]).all(axis=1), g] = c
         explains = (column[:, g] >= 0) & (impossible[:, nodes].sum(axis=1) == misfits)
         value[:, g] = np.where(explains, -finite[:, nodes].sum(axis=1), -np.inf)
@@ -272,7 +308,7 @@ def likelihood(
     net: CausalNetwork,
     codes: np.ndarray, # (U, n) distinct rows
     count: np.ndarray, # (U,) how often each occurs
-    dos: Sequence[Mapping[int, int]], # C interventions as positions
+    dos: Sequence[Surgery], # C interventions as positions
 ) -> tuple[Likelihood, np.ndarray]: # of the rows that some component allows, and (U,) bool: which those are
     """The likelihood in closed form, without inference; rows of probability 0 under every component are left out.
 
@@ -283,7 +319,7 @@ def likelihood(
         (U, n) distinct rows
     count : np.ndarray
         (U,) how often each occurs
-    dos : Sequence[Mapping[int, int]]
+    dos : Sequence[Surgery]
         C interventions as positions
 
     Returns
@@ -777,7 +813,7 @@ def open_note(undetermined: pd.Index) -> tuple[str, ...]: # none where all are d
 def tally(
     net: CausalNetwork,
     codes: np.ndarray, # (m, n) checked
-    dos: Sequence[Mapping[int, int]], # C interventions as positions
+    dos: Sequence[Surgery], # C interventions as positions
     # the likelihood, how many rows of what kind, those excluded, notes
 ) -> tuple[Likelihood, pd.Series, np.ndarray, tuple[str, ...]]:
     """Count the distinct rows and set up their likelihood; raises ValueError if no component allows any of them.
@@ -787,7 +823,7 @@ def tally(
     net : CausalNetwork
     codes : np.ndarray
         (m, n) checked
-    dos : Sequence[Mapping[int, int]]
+    dos : Sequence[Surgery]
         C interventions as positions
 
     Returns
