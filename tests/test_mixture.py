@@ -25,7 +25,8 @@ from dimm_nb.mixture.mixture import (
 )
 from dimm_nb.network.axis import Marginals
 from dimm_nb.network.network import CausalNetwork, Intervention, load_network, random_network
-from dimm_nb.network.oracle import Oracle
+from dimm_nb.network.oracle import Oracle, read_catalogue
+from dimm_nb.network.soft import Soft
 
 few = settings(max_examples=40, deadline=None)
 seeds = st.integers(0, 10**6)
@@ -623,3 +624,20 @@ def test_they_can_be_sent_to_another_process():
     assert pickle.loads(pickle.dumps(pi)).weights.equals(pi.weights)
     marginals = Marginals.from_counts(ASIA, COUNTS)
     assert pickle.loads(pickle.dumps(marginals)).counts.equals(COUNTS)
+
+
+@pytest.mark.parametrize("together", [1, 40, 20_000])
+def test_components_drawn_together_are_the_rows_that_each_cut_network_draws(monkeypatch, together):
+    monkeypatch.setattr("dimm_nb.mixture.mixture.TOGETHER", together)
+    net = random_network(6, [2, 3, 4, 2, 3, 2], max_parents=3, seed=4)
+    new = Soft("X4", np.random.default_rng(0).dirichlet(np.ones(3), net.cpts[4].shape[:-1]))
+    assert net.parents[4]
+    catalogue = [{"X1": "s2"}, {"X0": "s0", "X4": "s1"}, new, {"X3": "s0"}]
+    axis = read_catalogue(net, catalogue)[1]
+    pi = Mixture(pd.Series([.2, .1, 0, .4], axis))
+    codes, labels = sample_mixture(net, pi, 500, seed=9, interventions=catalogue)
+    rng = np.random.default_rng(9)
+    np.testing.assert_array_equal(rng.choice(5, 500, p=np.r_[.3, .2, .1, 0, .4]) - 1, labels)
+    for z in (-1, 0, 1, 3):
+        cut = net.do(catalogue[z]) if z >= 0 else net
+        np.testing.assert_array_equal(codes[labels == z], cut.sample((labels == z).sum(), rng))
