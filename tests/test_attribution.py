@@ -1,11 +1,14 @@
 "Edge cases, bad input and properties of reading, attributing and reporting, beyond the notebooks of parts 3 and 7."
 import csv
 import json
+import re
 import shutil
 import subprocess
 import threading
 import warnings
+from contextlib import nullcontext
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import html5lib
@@ -16,12 +19,25 @@ from hypothesis import given, settings, strategies as st
 
 from dimm_nb.attribution import explain
 from dimm_nb.attribution.attribution import attribute
-from dimm_nb.attribution.credit import REST, first_moved, interval_text, metric_label, moved, percent, points
+from dimm_nb.attribution.credit import (
+    REST,
+    first_moved,
+    folded,
+    interval_text,
+    metric_label,
+    moved,
+    percent,
+    pieces,
+    points,
+)
 from dimm_nb.attribution.explain import MISFIT, Estimate, carried, fit_p_value
+from dimm_nb.attribution.figures import steps
 from dimm_nb.attribution.periods import attribute_series
-from dimm_nb.attribution.report import report_html
+from dimm_nb.attribution.report import as_name, report_html
+from dimm_nb.attribution.words import metric_rows, moved_rows, ranking
+from dimm_nb.mixture.marginals import write_counts
 from dimm_nb.mixture.mixture import Mixture, mixture_marginals, random_mixture, sample_mixture
-from dimm_nb.network.axis import DimmWarning, Marginals, MisfitWarning
+from dimm_nb.network.axis import CountsWarning, DimmWarning, Marginals, MisfitWarning
 from dimm_nb.network.network import CausalNetwork, Intervention, as_network, load_network, random_network
 from dimm_nb.network.oracle import Oracle
 
@@ -259,7 +275,8 @@ def test_the_stable_counts_kept_with_a_network_are_its_baseline():
                   attribute_series(kept, {"now": now}, method="dimm").results["now"]):
         np.testing.assert_allclose(found.stable, month.p)
         assert found.mixture == plain.mixture
-        assert any("baseline agrees" in note for note in found.notes)
+        assert not any("baseline" in note for note in found.notes), "that they agree is no news"
+    assert any("baseline agrees" in note for note in plain.notes)
     own = attribute(kept, now, baseline="network", method="dimm")
     np.testing.assert_allclose(own.stable, own.oracle.base)
     assert attribute(kept, ASIA.sample(500, seed=0), method="em").method == "em"
@@ -384,6 +401,7 @@ def test_numbers_in_words():
 
 def test_text_table_and_data_say_the_same(alarm):
     table, data, text = alarm.to_frame(), alarm.to_dict(), alarm.summary()
+    ranking = text[text.index("Interventions, largest"):]
     assert list(table.columns) == ["share", "lower", "upper", "probability", "verdict"] and table.index.equals(
         alarm.oracle.interventions
     )
@@ -398,7 +416,7 @@ def test_text_table_and_data_say_the_same(alarm):
     for row, (label, line) in zip(data["interventions"], table.iterrows()):
         assert row["do"] == {label[0]: label[1]} and row["share"] == line.share and row["verdict"] == line.verdict
     for label, line in table.query("verdict == 'supported'").iterrows():
-        said = next(text_line for text_line in text.splitlines() if text_line.strip().startswith(": ".join(label)))
+        said = next(text_line for text_line in ranking.splitlines() if text_line.strip().startswith(": ".join(label)))
         assert percent(line.share, 2) in said and "supported" in said
     assert f"{(table.verdict == 'supported').sum()} interventions are supported" in text
     rows = [line for line in text.splitlines() if line.startswith("  ") and " supported" in line]
@@ -430,6 +448,77 @@ def test_no_name_becomes_markup(hostile):
         assert not any(name.startswith("on") for element in elements for name in element.attrib)
         assert "49" not in [element.text for element in elements] and "alert(1)" in page
     assert "\x07" not in report_html(hostile) and "\u202e" not in report_html(hostile)
+
+
+# what a manager reads
+
+
+def test_what_a_manager_reads(alarm):
+    said = alarm.headline()[3]
+    assert said.startswith("BP: LOW fell from 39.0 % to 38.3 %, by 0.67 points.")
+    assert "points of BP's fall come from TPR: NORMAL" in said and "are not explained" in said
+    rose = replace(alarm, metric=("CVP", "HIGH")).headline()[3]
+    assert "interventions on CVP itself, which say that it moved, not why" in rose and "CVP's rise" in rose
+    assert replace(alarm, metric=None).headline()[3].startswith("What moved most is CVP: HIGH: it rose from")
+    still = replace(alarm, stable=alarm.observed.p)
+    assert still.headline()[3] == "BP: LOW stayed at 38.3 %."
+    facts = moved_rows(alarm, 4)
+    assert facts.category[0] == "CVP: HIGH" and facts["explained by"][0].startswith("CVP: HIGH +25.")
+    assert "What moved most" in alarm.summary() and "CVP: HIGH" in alarm.summary().split("Interventions,")[0]
+
+
+def test_an_intervention_on_the_metric_itself_stands_last(alarm):
+    own = replace(alarm, metric=("CVP", "HIGH"))
+    assert ranking(alarm, 15).intervention[0] == "CVP: HIGH"
+    assert ranking(own, 15).intervention.iloc[-1] == "CVP: HIGH (the metric itself)"
+    assert metric_rows(own, 8)["because of"].tolist()[-2:] == ["CVP: HIGH (the metric itself)", REST]
+    assert list(steps(own, None, 8).index[-2:]) == ["CVP: HIGH", REST]
+    for metric, lines in ((("CVP", "HIGH"), 2), (None, 1), (("BP", "LOW"), 0)):  # of the ranking, of the change
+        assert report_html(replace(alarm, metric=metric)).count('class="own"') == lines
+
+
+def test_of_counts_that_are_not_explained_nothing_is_claimed(alarm):
+    """No interval, no verdict and no chance stands beside a share of a fit that is none."""
+    unknown = alarm.shares.assign(verdict="cannot tell", lower=0.0, upper=1.0)
+    lost = replace(alarm, p_value=1e-9, shares=unknown)
+    page, text = report_html(lost), lost.summary()
+    for told in (page, text):
+        assert "nearest fit, not to be relied on" in told
+        assert not any(word in told for word in ("100.00 %", "cannot tell", "probability"))
+    assert "cannot be said" in lost.headline()[1] and "No single intervention" in lost.headline()[2]
+    assert list(ranking(lost, 5).columns) == ["intervention", "share"]
+
+
+def test_every_supported_intervention_is_in_the_report(alarm):
+    many = alarm.shares.assign(verdict="supported", share=0.5 / len(alarm.shares), probability=1.0)
+    crowd = replace(alarm, shares=many)
+    assert report_html(crowd).count('class="sure"') == len(many) and "and 90 more, in --html" in crowd.summary()
+    maybe = replace(alarm, shares=many.assign(verdict="cannot tell"))
+    page = report_html(maybe)
+    assert page.count('class="open"') == 15 and "And 90 more" in page and 'id="every-intervention"' in page
+    assert "every-intervention" not in report_html(alarm), "no table that says it again"
+
+
+def test_a_report_says_what_it_was_made_from(tmp_path):
+    ASIA.to_bif(tmp_path / "net.bif")
+    write_counts(Marginals.from_codes(ASIA, ASIA.sample(3000, seed=0)), tmp_path / "may.csv")
+    result = attribute(str(tmp_path / "net.bif"), tmp_path / "may.csv", tmp_path / "may.csv", method="dimm", seed=7)
+    page = report_html(result, {"Command": "dimm attribute <b>"})
+    for words in ("may.csv, 3,000 rows", "net.bif: 8 features, 8 arrows, 16 categories", "seed 7", "&lt;b&gt;"):
+        assert words in page
+    assert str(tmp_path) not in page, "a report is sent to others: it names files, not folders"
+    assert result.to_dict()["about"]["counts"] == "may.csv"
+    result.to_html(tmp_path / "r.html")
+    assert f"{datetime.now():%B %Y}" in (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert '<div class="dimm">' in result._repr_html_() and "may.csv" in result._repr_html_()
+
+
+@pytest.mark.parametrize("name",
+                         ["ProductRelated_Duration: 100 or more", "x" * 99, "a b  c", "", "/landing/031", "日本語"])
+def test_names_are_whole(name):
+    assert "".join(pieces(name)) == name and all(len(piece) <= 28 for piece in pieces(name))
+    assert "".join(folded(name, 9)).replace(" ", "") == name.replace(" ", "")
+    assert re.sub("<wbr>", "", as_name(name)) == " ".join(name.split())
 
 
 # pictures
@@ -514,12 +603,13 @@ def browser():
         browser.close()
 
 
-@pytest.mark.parametrize("name, width", [("alarm", 360), ("alarm", 1100), ("hostile", 360)])
-def test_the_report_in_a_browser(browser, request, tmp_path, name, width):
+@pytest.mark.parametrize("name, width, scheme",
+                         [("alarm", 360, "dark"), ("alarm", 1100, "light"), ("hostile", 360, "light")])
+def test_the_report_in_a_browser(browser, request, tmp_path, name, width, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     request.getfixturevalue(name).to_html(tmp_path / "report.html")
     assert (tmp_path / "report.html").stat().st_size < 1_000_000
-    page = browser.new_page(viewport={"width": width, "height": 800})
+    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
     said, asked = [], []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
@@ -533,6 +623,11 @@ def test_the_report_in_a_browser(browser, request, tmp_path, name, width):
         details.click()
     found = axe.run(page)
     assert found.violations_count == 0, found.generate_report()
+    if name == "alarm":
+        boxes = "[...document.querySelectorAll('.box:has(table)')].map(box => box.scrollWidth - box.clientWidth)"
+        assert max(page.evaluate(boxes)) <= 0, "no table is cut off, on a phone either"
+        ink = page.evaluate("getComputedStyle(document.querySelector('main')).color")
+        assert (min(map(int, re.findall(r"\d+", ink))) > 200) == (scheme == "dark")
     page.close()
 
 
@@ -567,7 +662,9 @@ def test_rows_that_cannot_be_read_stop_the_answer_unless_they_may_be_missing():
         with pytest.raises(ValueError, match=f"{said}.*allow_missing=True"):
             attribute_series(ASIA, {"May": counts}, baseline, method="dimm")
         series = attribute_series(ASIA, {"May": counts}, baseline, method="dimm", allow_missing=True)
-        for found in (attribute(ASIA, counts, baseline, method="dimm", allow_missing=True), series.results["May"]):
+        with pytest.warns(CountsWarning, match="100 rows") if baseline is None else nullcontext():
+            one = attribute(ASIA, counts, baseline, method="dimm", allow_missing=True)
+        for found in (one, series.results["May"]):
             if baseline is None:
                 assert any("100 rows" in note and "5.00% of 2,000" in note for note in found.notes)
                 assert found.observed.n[ASIA.position("tub")] == 1900
