@@ -10,7 +10,7 @@ __all__ = ['NOT_ASSESSED', 'Method', 'METHODS', 'FEW_ROWS', 'MOST_RANGES', 'LARG
 
 # %% ../../nbs/07-attribution/explain.ipynb #imports
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -280,13 +280,19 @@ def carried(
     return Marginals(observed.index, p, 1 / (1 / observed.n + 1 / stable.n))
 
 
-def baseline_notes(stable: Marginals, oracle: Oracle) -> list[str]:
+def baseline_notes(
+    stable: Marginals,
+    oracle: Oracle,
+    kept: bool,  # with the network: that they agree is then no news
+) -> list[str]:
     """Whether the stable period is one of this network, in words.
 
     Parameters
     ----------
     stable : Marginals
     oracle : Oracle
+    kept : bool
+        with the network: that they agree is then no news
 
     Returns
     -------
@@ -299,7 +305,7 @@ def baseline_notes(stable: Marginals, oracle: Oracle) -> list[str]:
         where = f"most of all at {spoken((node, state))}: {far}"
         said = f"The baseline is not a period of this network ({p_text(p_value)}), {where}."
         return [f"{said} The shift is measured from the baseline; the effects are the network's."]
-    return [f"The baseline agrees with the network ({p_text(p_value)})."]
+    return [] if kept else [f"The baseline agrees with the network ({p_text(p_value)})."]
 
 # %% ../../nbs/07-attribution/explain.ipynb #explanation
 def by_share(table: pd.DataFrame) -> pd.DataFrame:  # has columns share and probability
@@ -353,6 +359,12 @@ class Explanation:
         what to be careful about, in words
     deviates : float
         p-value of "nothing has moved"
+    before : Marginals | None, default None
+        counts of the stable period; None: the network's own marginals
+    about : Mapping[str, str], default field(default_factory=dict)
+        what it was made from, in words: network, counts, …
+    doubtful : tuple[str, ...], default ()
+        those of the notes that say that rows were lost
     """
 
     network: CausalNetwork
@@ -372,6 +384,9 @@ class Explanation:
     converged: bool  # whether the method came to its end
     notes: tuple[str, ...]  # what to be careful about, in words
     deviates: float  # p-value of "nothing has moved"
+    before: Marginals | None = None  # counts of the stable period; None: the network's own marginals
+    about: Mapping[str, str] = field(default_factory=dict)  # what it was made from, in words: network, counts, …
+    doubtful: tuple[str, ...] = ()  # those of the notes that say that rows were lost
 
     @property
     def mixture(self) -> Mixture:
@@ -626,7 +641,7 @@ def possible(
 # %% ../../nbs/07-attribution/explain.ipynb #put-together
 def put_together(
     case: Case,
-    observed: Marginals,
+    reading: Reading,  # of the period
     before: Reading | None,
     estimate: Estimate,
     metric: tuple[str, str] | None,
@@ -638,7 +653,8 @@ def put_together(
     Parameters
     ----------
     case : Case
-    observed : Marginals
+    reading : Reading
+        of the period
     before : Reading | None
     estimate : Estimate
     metric : tuple[str, str] | None
@@ -650,6 +666,7 @@ def put_together(
     -------
     Explanation
     """
+    observed = reading.marginals
     oracle, stable = case.oracle, case.oracle.base if before is None else before.marginals.p
     fit = fit_table(case, estimate, stable, observed.p)
     counted = np.isfinite(observed.n).all()
@@ -679,6 +696,8 @@ def put_together(
         estimate.converged,
         tuple(notes),
         deviates,
+        None if before is None else before.marginals,
+        doubtful=reading.doubtful,
     )
 
 # %% ../../nbs/07-attribution/explain.ipynb #explain
@@ -730,7 +749,10 @@ def explain(
         net, oracle, seen, reading.codes, interventions, level, seed, shared_rows, reading.marginals, stable
     )
     estimate = METHODS[method](case)
-    about = baseline_notes(before.marginals, oracle) if before else []
+    about = []
+    if before is not None:
+        kept = before.marginals is net.stable
+        about = [f"baseline: {note}" for note in before.notes] + baseline_notes(before.marginals, oracle, kept)
     exact = [TABLES_EXACT] if method == "posterior" and net.rows is None else []
     said = [*reading.notes, *about, *estimate.notes, *exact]
-    return put_together(case, reading.marginals, before, estimate, metric, method, said)
+    return put_together(case, reading, before, estimate, metric, method, said)
