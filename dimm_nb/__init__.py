@@ -35,6 +35,7 @@ __all__ = [
     "choose_lambda",
     "count_categories",
     "count_report",
+    "count_rows",
     "dimm_objective",
     "draw_network",
     "experiment",

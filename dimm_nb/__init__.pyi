@@ -17,6 +17,7 @@ from .mixture.mixture import (
     random_mixture,
     sample_mixture,
 )
+from .mixture.rows import count_rows
 from .network.axis import (
     CountsWarning,
     Crosstab,
@@ -69,6 +70,7 @@ __all__ = [
     "choose_lambda",
     "count_categories",
     "count_report",
+    "count_rows",
     "dimm_objective",
     "draw_network",
     "experiment",

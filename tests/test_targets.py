@@ -277,7 +277,7 @@ def test_a_node_of_one_state_and_nothing_to_find():
         (dict(counts=np.ones(3)), "one number a row"),
         (dict(counts=np.full(8_000, 0.5)), "counts row 0 is"),
         (dict(counts=np.full(8_000, -1)), "counts row 0 is"),
-        (dict(counts=np.zeros(8_000)), "0 rows for 5 nodes"),
+        (dict(counts=np.zeros(8_000)), "all counts are 0"),
     ],
 )
 def test_bad_options_are_refused(found, change, message):

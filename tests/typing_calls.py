@@ -12,6 +12,7 @@ from dimm_nb import (
     attribute,
     attribute_series,
     count_categories,
+    count_rows,
     fit_em,
     fit_posterior,
     identify,
@@ -47,6 +48,8 @@ exact = solve_exact(net, seen)
 dimm = solve_dimm(oracle, seen, lam=0.1)
 slow = solve_dimm(net, seen, solver="slsqp")
 em = fit_em(net, codes)
+hits = count_rows("rows.parquet", net, counts="hits")
+em = fit_em(net, hits, counts=hits["count"])
 fit = fit_posterior(net, seen, seed=1)
 identify(net)
 mae(truth, dimm.mixture)

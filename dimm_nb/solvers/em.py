@@ -7,8 +7,8 @@ __all__ = ['SPARSE_COST', 'RIDGE', 'ENOUGH', 'HALVINGS', 'WARM_UP', 'NEAR', 'FAR
            'MOST_ITERATIONS', 'components', 'joint_probabilities', 'mean_log_likelihood', 'em_step',
            'em_step_as_written', 'log_conditionals', 'distinct_rows', 'new_table_value', 'relative_log_probabilities',
            'Likelihood', 'likelihood', 'gains', 'curvature', 'quadratic_step', 'sqp_step', 'Climb', 'climb',
-           'undetermined', 'EMResult', 'checked_samples', 'check_options', 'excluded_note', 'unconverged_note',
-           'open_note', 'tally', 'find_em', 'fit_em']
+           'undetermined', 'EMResult', 'checked_samples', 'checked_counts', 'check_options', 'excluded_note',
+           'unconverged_note', 'open_note', 'tally', 'find_em', 'fit_em']
 
 # %% ../../nbs/04-solvers/em.ipynb #imports
 from collections.abc import Sequence
@@ -697,6 +697,33 @@ def checked_samples(
         raise ValueError(f"codes row {row}, node {net.names[j]!r} is NaN: drop the rows with missing values")
     return check_codes(net, samples)
 
+
+def checked_counts(
+    counts: np.ndarray | pd.Series | None,
+    rows: int, # in the table
+) -> np.ndarray: # (rows,) float
+    """How often each row occurs; raises ValueError for what are no counts.
+
+    Parameters
+    ----------
+    counts : np.ndarray | pd.Series | None
+    rows : int
+        in the table
+
+    Returns
+    -------
+    np.ndarray
+        (rows,) float
+    """
+    if counts is None: return np.ones(rows)
+    count = np.asarray(counts, dtype=float)
+    if count.shape != (rows,):
+        raise ValueError(f"counts must be one number a row, shape ({rows},); they have shape {count.shape}")
+    for row in np.flatnonzero(~((count >= 0) & (count < np.inf) & (count % 1 == 0)))[:1]:
+        raise ValueError(f"counts row {row} is {count[row]!r}: a count is a whole number from 0 up")
+    if not count.any(): raise ValueError("all counts are 0, so there are no samples: give at least one row")
+    return count
+
 # %% ../../nbs/04-solvers/em.ipynb #check-options
 Solver = Literal["sqp", "em"]
 MOST_ITERATIONS: dict[Solver, int] = {"sqp": 200, "em": 50_000} # a start, unless told otherwise
@@ -735,6 +762,7 @@ def excluded_note(
     net: CausalNetwork,
     codes: np.ndarray, # (k, n) the rows that no component allows, k > 0
     positions: np.ndarray, # (k,) where they stand among the samples
+    left_out: int, # rows that these stand for
     total: int, # rows in all
 ) -> str:
     """How many rows are left out, and why the first one is; raises ValueError if that is all of them.
@@ -746,6 +774,8 @@ def excluded_note(
         (k, n) the rows that no component allows, k > 0
     positions : np.ndarray
         (k,) where they stand among the samples
+    left_out : int
+        rows that these stand for
     total : int
         rows in all
 
@@ -760,11 +790,11 @@ def excluded_note(
         "of probability 0 "
         f"given the parents, and no intervention in the catalogue forces {'them all' if several else 'it'}"
     )
-    if len(positions) == total:
+    if left_out == total:
         raise ValueError(
             f"all {total} rows are impossible under every component: {why}. Check the network and the codes"
         )
-    return f"{len(positions)} of {total} rows are impossible under every component and were left out: {why}"
+    return f"{left_out} of {total} rows are impossible under every component and were left out: {why}"
 
 
 def unconverged_note(best: Climb, tol: float, solver: Solver) -> tuple[str, ...]: # none where it has converged
@@ -813,6 +843,7 @@ def open_note(undetermined: pd.Index) -> tuple[str, ...]: # none where all are d
 def tally(
     net: CausalNetwork,
     codes: np.ndarray, # (m, n) checked
+    times: np.ndarray, # (m,) how often each occurs
     dos: Sequence[Surgery], # C interventions as positions
     # the likelihood, how many rows of what kind, those excluded, notes
 ) -> tuple[Likelihood, pd.Series, np.ndarray, tuple[str, ...]]:
@@ -823,6 +854,8 @@ def tally(
     net : CausalNetwork
     codes : np.ndarray
         (m, n) checked
+    times : np.ndarray
+        (m,) how often each occurs
     dos : Sequence[Surgery]
         C interventions as positions
 
@@ -832,16 +865,17 @@ def tally(
         the likelihood, how many rows of what kind, those excluded, notes
     """
     first, group = distinct_rows(codes, net.sizes)
-    count = np.bincount(group)
+    count = np.bincount(group, times)
     like, allowed = likelihood(net, codes[first], count, dos)
-    excluded = np.flatnonzero(~allowed[group])
-    notes = (excluded_note(net, codes[excluded], excluded, len(codes)),) if len(excluded) else ()
+    excluded = np.flatnonzero(~allowed[group] & (times > 0))
+    total, left_out = int(count.sum()), int(count[~allowed].sum())
+    notes = (excluded_note(net, codes[excluded], excluded, left_out, total),) if len(excluded) else ()
     under_p = np.isneginf(log_conditionals(net, codes[first])).any(axis=1)
     rows = {
-        "all": len(codes),
-        "distinct": len(first),
+        "all": total,
+        "distinct": int((count > 0).sum()),
         "impossible under P": int(count[under_p].sum()),
-        "excluded": len(excluded),
+        "excluded": left_out,
     }
     return like, pd.Series(rows, name="rows"), excluded, notes
 
@@ -855,6 +889,7 @@ def find_em(
     interventions: Catalogue | None = None,
     tol: float = 1e-6,
     max_iter: int | None = None,
+    counts: np.ndarray | pd.Series | None = None,
 ) -> EMResult: # its notes say what `fit_em` warns of
     """What `fit_em` does, without a warning; raises ValueError for bad samples or options.
 
@@ -869,6 +904,7 @@ def find_em(
     interventions : Catalogue | None, default None
     tol : float, default 1e-6
     max_iter : int | None, default None
+    counts : np.ndarray | pd.Series | None, default None
 
     Returns
     -------
@@ -878,7 +914,7 @@ def find_em(
     max_iter = check_options(solver, n_starts, tol, max_iter)
     codes = checked_samples(net, codes)
     dos, axis = components(net, interventions)
-    like, rows, excluded, notes = tally(net, codes, dos)
+    like, rows, excluded, notes = tally(net, codes, checked_counts(counts, len(codes)), dos)
     random = np.random.default_rng(seed).dirichlet(np.ones(len(dos) + 1), n_starts - 1)
     climbs = [
         climb(like, start, solver, tol, max_iter) for start in (np.full(len(dos) + 1, 1 / (len(dos) + 1)), *random)
@@ -911,6 +947,7 @@ def fit_em(
     net: CausalNetwork, # an oracle will not do: rows are weighed with the network's tables
     codes: np.ndarray | pd.DataFrame, # (m, n) joint samples: positions of states, or a table of their labels
     *,
+    counts: np.ndarray | pd.Series | None = None, # (m,) how often each row occurs; None: once
     solver: Solver = "sqp", # "sqp", or "em" as in appendix D
     n_starts: int = 1, # the first start is uniform, the others random; the best is kept
     interventions: Catalogue | None = None, # None: every single-node do(X_i = α)
@@ -927,6 +964,8 @@ def fit_em(
         an oracle will not do: rows are weighed with the network's tables
     codes : np.ndarray | pd.DataFrame
         (m, n) joint samples: positions of states, or a table of their labels
+    counts : np.ndarray | pd.Series | None, default None
+        (m,) how often each row occurs; None: once
     solver : Solver, default "sqp"
         "sqp", or "em" as in appendix D
     n_starts : int, default 1
@@ -944,7 +983,7 @@ def fit_em(
     -------
     EMResult
     """
-    result = find_em(net, codes, solver, n_starts, seed, interventions, tol, max_iter)
+    result = find_em(net, codes, solver, n_starts, seed, interventions, tol, max_iter, counts)
     kinds = (
         [MisfitWarning] * bool(len(result.excluded))
         + [NotConvergedWarning] * (not result.converged)
