@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from scipy.optimize import linprog
 
-from dimm_nb.theory.theory import crossings, last_crossing, node_matrix, nonnegative_t, on_line, segment
+from dimm_nb.theory.line import crossings, last_crossing, node_matrix, nonnegative_t, on_line, segment
 
 
 @st.composite
