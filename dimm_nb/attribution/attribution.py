@@ -36,33 +36,114 @@ if TYPE_CHECKING:
 # %% ../../nbs/07-attribution/attribution.ipynb #attribution
 @dataclass(frozen=True, eq=False, repr=False)
 class Attribution(Explanation):
-    "An explanation that can be told: in text, as data, in pictures, as a report. Made by `attribute`."
+    """An explanation that can be told: in text, as data, in pictures, as a report. Made by `attribute`.
+
+    Attributes
+    ----------
+    network : CausalNetwork
+    oracle : Oracle
+    dos : tuple[Mapping[str, str], ...]
+        C: what each intervention sets
+    observed : Marginals
+        the period
+    stable : np.ndarray
+        (S,) marginals that the shift starts from
+    shares : pd.DataFrame
+        (C, 9) catalogue order; share, lower, upper, probability, verdict, detectable, confused_with, least,
+        most
+    base_weight : float
+        π_φ
+    base_interval : tuple[float, float]
+        nan where the method knows none
+    fit : pd.DataFrame
+        (S, 6) columns stable, observed, explained, lower, upper, p_value
+    p_value : float
+        of "these shares explain the counts"; nan: not tested
+    metric : tuple[str, str] | None
+        node, state
+    level : float
+        of the intervals
+    method : str
+    converged : bool
+        whether the method came to its end
+    notes : tuple[str, ...]
+        what to be careful about, in words
+    deviates : float
+        p-value of "nothing has moved"
+    before : Marginals | None, default None
+        counts of the stable period; None: the network's own marginals
+    about : Mapping[str, str], default field(default_factory=dict)
+        what it was made from, in words: network, counts, …
+    doubtful : tuple[str, ...], default ()
+        those of the notes that say that rows were lost
+    """
     def to_dict(self) -> dict[str, Any]:
-        "All of it, as plain numbers and text, with a version."
+        """All of it, as plain numbers and text, with a version.
+
+        Returns
+        -------
+        dict[str, Any]
+        """
         return as_dict(self)
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
-        "`to_dict` as JSON, written to a file if a path is given; raises OSError."
+        """`to_dict` as JSON, written to a file if a path is given; raises OSError.
+
+        Parameters
+        ----------
+        path : str | os.PathLike[str] | None, default None
+
+        Returns
+        -------
+        str
+        """
         text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         if path is not None:
             write_whole(Path(path), text)
         return text
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
-        "The ranking as CSV, with no cell that a spreadsheet would run; raises OSError."
+        """The ranking as CSV, with no cell that a spreadsheet would run; raises OSError.
+
+        Parameters
+        ----------
+        path : str | os.PathLike[str]
+        """
         write_table(self.ranked(), Path(path))
 
     def to_html(self, path: str | os.PathLike[str], made: Mapping[str, str] | None = None) -> None:
-        "A report in one file, for a colleague, with lines of its head such as who made it; raises OSError."
+        """A report in one file, for a colleague, with lines of its head such as who made it; raises OSError.
+
+        Parameters
+        ----------
+        path : str | os.PathLike[str]
+        made : Mapping[str, str] | None, default None
+        """
         today = {"Made": f"{datetime.now():%-d %B %Y, %H:%M}"}
         write_whole(Path(path), report_html(self, today if made is None else made))
 
     def headline(self) -> tuple[str, str, str, str]:
-        "Four sentences: whether to rely on it, what happened, how sure we are, what it did."
+        """Four sentences: whether to rely on it, what happened, how sure we are, what it did.
+
+        Returns
+        -------
+        tuple[str, str, str, str]
+        """
         return headline(self)
 
     def summary(self, n: int = 15, width: int = 80) -> str:  # at most n interventions, in lines of so many characters
-        "The answer as plain text."
+        """The answer as plain text.
+
+        Parameters
+        ----------
+        n : int, default 15
+        width : int, default 80
+
+        Returns
+        -------
+        str
+            at most n interventions, in lines of so many characters
+        """
         return summary(self, n, width)
 
     def __repr__(self) -> str:
@@ -72,19 +153,58 @@ class Attribution(Explanation):
         return notebook_html(self)
 
     def plot(self, n: int = 15, ax: "Axes | None" = None) -> "Axes":
-        "Ranked shares with their intervals."
+        """Ranked shares with their intervals.
+
+        Parameters
+        ----------
+        n : int, default 15
+        ax : Axes | None, default None
+
+        Returns
+        -------
+        Axes
+        """
         return draw_shares(self, n, ax)
 
     def plot_metric(self, metric: Metric | None = None, n: int = 8, ax: "Axes | None" = None) -> "Axes":
-        "A waterfall from the stable to the observed value."
+        """A waterfall from the stable to the observed value.
+
+        Parameters
+        ----------
+        metric : Metric | None, default None
+        n : int, default 8
+        ax : Axes | None, default None
+
+        Returns
+        -------
+        Axes
+        """
         return draw_waterfall(self, metric, n, ax)
 
     def plot_fit(self, ax: "Axes | None" = None) -> "Axes":
-        "Observed against explained marginals."
+        """Observed against explained marginals.
+
+        Parameters
+        ----------
+        ax : Axes | None, default None
+
+        Returns
+        -------
+        Axes
+        """
         return draw_fit(self, ax)
 
     def plot_network(self, ax: "Axes | None" = None) -> "Axes":
-        "The graph, coloured by the share of the interventions on each node."
+        """The graph, coloured by the share of the interventions on each node.
+
+        Parameters
+        ----------
+        ax : Axes | None, default None
+
+        Returns
+        -------
+        Axes
+        """
         return draw_share_network(self, ax)
 
 # %% ../../nbs/07-attribution/attribution.ipynb #check-call
@@ -94,7 +214,17 @@ MOST_ENTRIES = 250_000_000  # of the matrix of effects: 2 GB
 def check_call(
     net: CausalNetwork, method: object, level: object, seed: object, shared_rows: object, rows: bool
 ) -> None:
-    "Raises ValueError that says which option cannot be, and what could."
+    """Raises ValueError that says which option cannot be, and what could.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    method : object
+    level : object
+    seed : object
+    shared_rows : object
+    rows : bool
+    """
     if not isinstance(method, str) or method not in METHODS:
         raise ValueError(f"there is no method {method!r}: take one of {', '.join(METHODS)}")
     if isinstance(level, bool) or not isinstance(level, (int, float, np.number)) or not 0 < level < 1:
@@ -134,7 +264,36 @@ def attribute(
     shared_rows: bool = True,  # whether all nodes were counted on the same rows
     allow_missing: bool = False,  # whether to go on where more than one row in a hundred of a node is lost
 ) -> Attribution:
-    "Which interventions explain the shift, and what they did; raises ValueError, warns once where in doubt."
+    """Which interventions explain the shift, and what they did; raises ValueError, warns once where in doubt.
+
+    Parameters
+    ----------
+    net : NetworkLike
+        a network, pgmpy's model of one, the path of a BIF file, or a packaged name
+    counts : CountsLike
+        of the period: long table, Series, {node: {state: count}}, CSV file, Marginals, or rows
+    baseline : CountsLike | None, default None
+        stable counts; None: those the network keeps; "network": its marginals
+    method : Method, default "posterior"
+        the others give no intervals; "em" needs rows
+    metric : Metric | None, default None
+        {node: state}, or "node=state"; None: the category that moved most
+    level : float, default 0.95
+        of the intervals
+    seed : int, default 0
+    totals : Totals | None, default None
+        rows behind each node, if counts are percentages
+    interventions : Catalogue | None, default None
+        None: every single-node do(X_i = α)
+    shared_rows : bool, default True
+        whether all nodes were counted on the same rows
+    allow_missing : bool, default False
+        whether to go on where more than one row in a hundred of a node is lost
+
+    Returns
+    -------
+    Attribution
+    """
     found = answer(net, counts, baseline, method=method, metric=metric, level=level, seed=seed, totals=totals,
                    interventions=interventions, shared_rows=shared_rows, allow_missing=allow_missing)
     warn(found)
@@ -142,7 +301,12 @@ def attribute(
 
 
 def warn(found: Attribution) -> None:
-    "Say once, to whoever called, what the answer says of itself."
+    """Say once, to whoever called, what the answer says of itself.
+
+    Parameters
+    ----------
+    found : Attribution
+    """
     if found.p_value < MISFIT:
         tell(found.headline()[0], MisfitWarning)
     if found.doubtful:
@@ -154,7 +318,19 @@ def warn(found: Attribution) -> None:
 def stable_reading(
     net: CausalNetwork, baseline: CountsLike | None, totals: Totals | None, allow_missing: bool
 ) -> Reading | None:
-    "The stable period: what is given, else the counts kept with the network; None: the network's own marginals."
+    """The stable period: what is given, else the counts kept with the network; None: the network's own marginals.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    baseline : CountsLike | None
+    totals : Totals | None
+    allow_missing : bool
+
+    Returns
+    -------
+    Reading | None
+    """
     if isinstance(baseline, str) and baseline == "network":
         return None
     if baseline is not None:
@@ -163,7 +339,17 @@ def stable_reading(
 
 
 def name_of(given: object, otherwise: str) -> str:
-    "What something is called in a report: a file by its name, a packaged network by its own."
+    """What something is called in a report: a file by its name, a packaged network by its own.
+
+    Parameters
+    ----------
+    given : object
+    otherwise : str
+
+    Returns
+    -------
+    str
+    """
     return os.path.basename(given) if isinstance(given, (str, os.PathLike)) else otherwise
 
 
@@ -181,7 +367,26 @@ def answer(
     shared_rows: bool = True,
     allow_missing: bool = False,
 ) -> Attribution:
-    "`attribute` without a warning: what there is to say stands in the answer's notes."
+    """`attribute` without a warning: what there is to say stands in the answer's notes.
+
+    Parameters
+    ----------
+    net : NetworkLike
+    counts : CountsLike
+    baseline : CountsLike | None, default None
+    method : Method, default "posterior"
+    metric : Metric | None, default None
+    level : float, default 0.95
+    seed : int, default 0
+    totals : Totals | None, default None
+    interventions : Catalogue | None, default None
+    shared_rows : bool, default True
+    allow_missing : bool, default False
+
+    Returns
+    -------
+    Attribution
+    """
     about = {"network": name_of(net, "a network"), "counts": name_of(counts, "counts"), "seed": str(seed)}
     net = as_network(net)
     reading = read_period(net, counts, totals, allow_missing)

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from dimm_nb.attribution.credit import (
+from .credit import (
     Metric,
     contributions,
     credit,
@@ -41,7 +41,22 @@ from ..solvers.exact import InconsistentMarginals, find_exact
 # %% ../../nbs/07-attribution/explain.ipynb #estimate
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    "What a method says: shares, and how sure it is of them, if it knows."
+    """What a method says: shares, and how sure it is of them, if it knows.
+
+    Attributes
+    ----------
+    shares : pd.DataFrame
+        (C, 7) catalogue order; columns share, lower, upper, probability, verdict, detectable, confused_with
+    base_weight : float
+        π_φ
+    base_interval : tuple[float, float], default (np.nan, np.nan)
+    p_value : float, default np.nan
+        goodness of fit
+    draws : np.ndarray | None, default None
+        (draws, C)
+    converged : bool, default True
+    notes : tuple[str, ...], default ()
+    """
 
     shares: (
         pd.DataFrame
@@ -64,7 +79,21 @@ def point_estimate(
     converged: bool,
     notes: tuple[str, ...],
 ) -> Estimate:
-    "The estimate of a method without intervals: it says so, in numbers too."
+    """The estimate of a method without intervals: it says so, in numbers too.
+
+    Parameters
+    ----------
+    mixture : Mixture
+    axis : pd.Index
+        (C,) the catalogue
+    method : str
+    converged : bool
+    notes : tuple[str, ...]
+
+    Returns
+    -------
+    Estimate
+    """
     share = mixture.weights.reindex(axis, fill_value=0.0)
     nothing = pd.DataFrame(np.nan, axis, ["lower", "upper", "probability"]).assign(
         verdict=NOT_ASSESSED, detectable=np.nan, confused_with=[()] * len(axis)
@@ -83,7 +112,24 @@ def point_estimate(
 # %% ../../nbs/07-attribution/explain.ipynb #methods
 @dataclass(frozen=True, eq=False)
 class Case:
-    "What a method is given."
+    """What a method is given.
+
+    Attributes
+    ----------
+    net : CausalNetwork
+    oracle : Oracle
+    marginals : Marginals
+    codes : np.ndarray | None
+        (m, n_nodes), if there were rows
+    interventions : Catalogue | None
+    level : float
+    seed : int
+    shared_rows : bool
+    observed : Marginals
+        as counted; `marginals` are these laid onto the network, for methods that know no baseline
+    baseline : Marginals | None
+        the stable period's counts; None: the network's own marginals
+    """
 
     net: CausalNetwork
     oracle: Oracle
@@ -98,13 +144,31 @@ class Case:
 
 
 def by_dimm(case: Case) -> Estimate:
-    "OPT(ε), chapter dimm."
+    """OPT(ε), chapter dimm.
+
+    Parameters
+    ----------
+    case : Case
+
+    Returns
+    -------
+    Estimate
+    """
     result = find_dimm(case.oracle, case.marginals, seed=case.seed)
     return point_estimate(result.mixture, case.oracle.interventions, "dimm", result.converged, result.notes)
 
 
 def by_exact(case: Case) -> Estimate:
-    "Theorem 1, chapter exact; raises ValueError for counts that no mixture has exactly."
+    """Theorem 1, chapter exact; raises ValueError for counts that no mixture has exactly.
+
+    Parameters
+    ----------
+    case : Case
+
+    Returns
+    -------
+    Estimate
+    """
     try:
         result = find_exact(case.oracle, case.marginals)
     except InconsistentMarginals as error:
@@ -117,7 +181,16 @@ def by_exact(case: Case) -> Estimate:
 
 
 def by_em(case: Case) -> Estimate:
-    "Maximum likelihood, chapter em; raises ValueError without rows."
+    """Maximum likelihood, chapter em; raises ValueError without rows.
+
+    Parameters
+    ----------
+    case : Case
+
+    Returns
+    -------
+    Estimate
+    """
     if case.codes is None:
         raise ValueError(
             "the method 'em' needs rows, a column a node, and these are aggregates: take method='posterior' or 'dimm'"
@@ -127,7 +200,16 @@ def by_em(case: Case) -> Estimate:
 
 # %% ../../nbs/07-attribution/explain.ipynb #by-posterior
 def by_posterior(case: Case) -> Estimate:
-    "A distribution over the shares, chapter posterior."
+    """A distribution over the shares, chapter posterior.
+
+    Parameters
+    ----------
+    case : Case
+
+    Returns
+    -------
+    Estimate
+    """
     fit = posterior_of(
         case.net,
         case.observed,
@@ -176,7 +258,20 @@ def carried(
     stable: Marginals | None,  # the stable period's counts; None: the network's own marginals
     oracle: Oracle,
 ) -> Marginals:  # as if the stable period had been the network's own
-    "The shift between two periods, laid onto the network's marginals."
+    """The shift between two periods, laid onto the network's marginals.
+
+    Parameters
+    ----------
+    observed : Marginals
+    stable : Marginals | None
+        the stable period's counts; None: the network's own marginals
+    oracle : Oracle
+
+    Returns
+    -------
+    Marginals
+        as if the stable period had been the network's own
+    """
     if stable is None:
         return observed
     p = np.maximum(oracle.base + observed.p - stable.p, 0.0)
@@ -190,7 +285,19 @@ def baseline_notes(
     oracle: Oracle,
     kept: bool,  # with the network: that they agree is then no news
 ) -> list[str]:
-    "Whether the stable period is one of this network, in words."
+    """Whether the stable period is one of this network, in words.
+
+    Parameters
+    ----------
+    stable : Marginals
+    oracle : Oracle
+    kept : bool
+        with the network: that they agree is then no news
+
+    Returns
+    -------
+    list[str]
+    """
     p_value, (node, state) = first_moved(moved(stable, oracle.base))
     row = oracle.index.get_loc((node, state))
     far = f"{percent(stable.p[row])} there, {percent(oracle.base[row])} in the network"
@@ -202,13 +309,63 @@ def baseline_notes(
 
 # %% ../../nbs/07-attribution/explain.ipynb #explanation
 def by_share(table: pd.DataFrame) -> pd.DataFrame:  # has columns share and probability
-    "Largest share first, and where shares are equal the likelier."
+    """Largest share first, and where shares are equal the likelier.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+
+    Returns
+    -------
+    pd.DataFrame
+        has columns share and probability
+    """
     return table.sort_values(["share", "probability"], ascending=False, kind="stable")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Explanation:
-    "What happened, how sure we are, what it did, in numbers: made by `explain`."
+    """What happened, how sure we are, what it did, in numbers: made by `explain`.
+
+    Attributes
+    ----------
+    network : CausalNetwork
+    oracle : Oracle
+    dos : tuple[Mapping[str, str], ...]
+        C: what each intervention sets
+    observed : Marginals
+        the period
+    stable : np.ndarray
+        (S,) marginals that the shift starts from
+    shares : pd.DataFrame
+        (C, 9) catalogue order; share, lower, upper, probability, verdict, detectable, confused_with, least,
+        most
+    base_weight : float
+        π_φ
+    base_interval : tuple[float, float]
+        nan where the method knows none
+    fit : pd.DataFrame
+        (S, 6) columns stable, observed, explained, lower, upper, p_value
+    p_value : float
+        of "these shares explain the counts"; nan: not tested
+    metric : tuple[str, str] | None
+        node, state
+    level : float
+        of the intervals
+    method : str
+    converged : bool
+        whether the method came to its end
+    notes : tuple[str, ...]
+        what to be careful about, in words
+    deviates : float
+        p-value of "nothing has moved"
+    before : Marginals | None, default None
+        counts of the stable period; None: the network's own marginals
+    about : Mapping[str, str], default field(default_factory=dict)
+        what it was made from, in words: network, counts, …
+    doubtful : tuple[str, ...], default ()
+        those of the notes that say that rows were lost
+    """
 
     network: CausalNetwork
     oracle: Oracle
@@ -233,27 +390,70 @@ class Explanation:
 
     @property
     def mixture(self) -> Mixture:
-        "The shares of the interventions; what they leave is untouched."
+        """The shares of the interventions; what they leave is untouched.
+
+        Returns
+        -------
+        Mixture
+        """
         return Mixture(self.shares.share)
 
     def to_frame(self) -> pd.DataFrame:  # (C, 5)
-        "All interventions, in the catalogue's order; columns share, lower, upper, probability, verdict."
+        """All interventions, in the catalogue's order; columns share, lower, upper, probability, verdict.
+
+        Returns
+        -------
+        pd.DataFrame
+            (C, 5)
+        """
         return self.shares[["share", "lower", "upper", "probability", "verdict"]]
 
     def ranked(self) -> pd.DataFrame:  # (C, 5)
-        "All interventions, largest share first, and where shares are equal the likelier."
+        """All interventions, largest share first, and where shares are equal the likelier.
+
+        Returns
+        -------
+        pd.DataFrame
+            (C, 5)
+        """
         return by_share(self.to_frame())
 
     def largest(self, n: int = 10) -> pd.DataFrame:  # at most n rows
-        "The interventions with a share, largest first."
+        """The interventions with a share, largest first.
+
+        Parameters
+        ----------
+        n : int, default 10
+
+        Returns
+        -------
+        pd.DataFrame
+            at most n rows
+        """
         return self.ranked().query("share > 0").head(n)
 
     def credit(self) -> pd.DataFrame:  # (S, interventions with a share + 1)
-        "What each intervention adds to each marginal, and what none explains; rows sum to the shift."
+        """What each intervention adds to each marginal, and what none explains; rows sum to the shift.
+
+        Returns
+        -------
+        pd.DataFrame
+            (S, interventions with a share + 1)
+        """
         return credit(self.oracle, self.shares.share.to_numpy(), self.stable, self.observed.p)
 
     def contributions(self, metric: Metric | None = None) -> pd.DataFrame:  # columns points, lower, upper
-        "What each adds to a metric; None: the one asked for, else what moved most. Points sum to the change."
+        """What each adds to a metric; None: the one asked for, else what moved most. Points sum to the change.
+
+        Parameters
+        ----------
+        metric : Metric | None, default None
+
+        Returns
+        -------
+        pd.DataFrame
+            columns points, lower, upper
+        """
         return contributions(
             self.oracle,
             self.shares,
@@ -264,7 +464,12 @@ class Explanation:
 
     @property
     def shown_metric(self) -> tuple[str, str]:
-        "The metric asked for; without one, the category that moved most."
+        """The metric asked for; without one, the category that moved most.
+
+        Returns
+        -------
+        tuple[str, str]
+        """
         return self.metric or self.oracle.index[int(np.argmax(abs(self.observed.p - self.stable)))]
 
     def __repr__(self) -> str:
@@ -278,7 +483,22 @@ def fit_table(
     stable: np.ndarray,  # (S,) what the shift starts from
     observed: np.ndarray,  # (S,)
 ) -> pd.DataFrame:  # (S, 6) columns stable, observed, explained, lower, upper, p_value (of "as explained")
-    "Observed beside explained marginals, with the interval of what is explained."
+    """Observed beside explained marginals, with the interval of what is explained.
+
+    Parameters
+    ----------
+    case : Case
+    estimate : Estimate
+    stable : np.ndarray
+        (S,) what the shift starts from
+    observed : np.ndarray
+        (S,)
+
+    Returns
+    -------
+    pd.DataFrame
+        (S, 6) columns stable, observed, explained, lower, upper, p_value (of "as explained")
+    """
     oracle, seen = case.oracle, case.marginals
     shift = oracle.effects @ estimate.shares.share.to_numpy()
     ends = np.full((2, len(stable)), np.nan)
@@ -300,7 +520,18 @@ def fit_table(
 
 # %% ../../nbs/07-attribution/explain.ipynb #fit-p-value
 def fit_p_value(estimate: Estimate, fit: pd.DataFrame) -> float:  # nan where there was nothing to test
-    "One p-value of \"these shares explain the counts\", from the method's own and the categories' exact tests."
+    """One p-value of "these shares explain the counts", from the method's own and the categories' exact tests.
+
+    Parameters
+    ----------
+    estimate : Estimate
+    fit : pd.DataFrame
+
+    Returns
+    -------
+    float
+        nan where there was nothing to test
+    """
     worst = first_moved(fit.p_value)[0] if fit.p_value.notna().all() else np.nan
     both = [p for p in (estimate.p_value, worst) if np.isfinite(p)]
     return min(1.0, len(both) * min(both)) if both else np.nan
@@ -310,7 +541,17 @@ FEW_ROWS = 1000
 
 
 def counts_notes(oracle: Oracle, observed: Marginals) -> list[str]:
-    "What an analyst should be careful about, in words."
+    """What an analyst should be careful about, in words.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    observed : Marginals
+
+    Returns
+    -------
+    list[str]
+    """
     out = []
     if observed.n.min() < FEW_ROWS:
         out.append(
@@ -333,12 +574,31 @@ MOST_RANGES, LARGEST_PROGRAM, POSSIBLE = (
 
 
 def shown(shares: pd.DataFrame) -> pd.DataFrame:
-    "The interventions worth showing, largest share first: those with a share, and those that may well have one."
+    """The interventions worth showing, largest share first: those with a share, and those that may well have one.
+
+    Parameters
+    ----------
+    shares : pd.DataFrame
+
+    Returns
+    -------
+    pd.DataFrame
+    """
     return by_share(shares[likely(shares)])
 
 
 def likely(shares: pd.DataFrame) -> pd.Series:  # (C,) bool
-    "Whether an intervention has a share, or may well have one."
+    """Whether an intervention has a share, or may well have one.
+
+    Parameters
+    ----------
+    shares : pd.DataFrame
+
+    Returns
+    -------
+    pd.Series
+        (C,) bool
+    """
     return (shares.share > 0) | (shares.probability >= POSSIBLE)
 
 
@@ -348,7 +608,22 @@ def possible(
     which: np.ndarray,  # (K,) positions of interventions
     z: float = 4.0,  # half-width of the band around each marginal, in standard errors
 ) -> np.ndarray:  # (K, 2) least and most; nan if no mixture has such marginals, or if there are too many interventions
-    "The range of some shares over all mixtures that give these marginals."
+    """The range of some shares over all mixtures that give these marginals.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    seen : Marginals
+    which : np.ndarray
+        (K,) positions of interventions
+    z : float, default 4.0
+        half-width of the band around each marginal, in standard errors
+
+    Returns
+    -------
+    np.ndarray
+        (K, 2) least and most; nan if no mixture has such marginals, or if there are too many interventions
+    """
     from scipy.optimize import linprog
 
     n = np.repeat(seen.n, [s.stop - s.start for s in oracle.slices])
@@ -373,7 +648,24 @@ def put_together(
     method: str,
     said: list[str],  # notes so far
 ) -> Explanation:
-    "An estimate, explained."
+    """An estimate, explained.
+
+    Parameters
+    ----------
+    case : Case
+    reading : Reading
+        of the period
+    before : Reading | None
+    estimate : Estimate
+    metric : tuple[str, str] | None
+    method : str
+    said : list[str]
+        notes so far
+
+    Returns
+    -------
+    Explanation
+    """
     observed = reading.marginals
     oracle, stable = case.oracle, case.oracle.base if before is None else before.marginals.p
     fit = fit_table(case, estimate, stable, observed.p)
@@ -426,7 +718,30 @@ def explain(
     interventions: Catalogue | None = None,  # None: every single-node do(X_i = α)
     shared_rows: bool = True,  # whether all nodes were counted on the same rows
 ) -> Explanation:
-    "Estimate, and explain; raises ValueError where the method cannot use these counts."
+    """Estimate, and explain; raises ValueError where the method cannot use these counts.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    reading : Reading
+        of the period, from `read_period`
+    before : Reading | None, default None
+        the stable period; None: the network's own marginals
+    method : Method, default "posterior"
+    metric : tuple[str, str] | None, default None
+        node, state; None: the category that moved most
+    level : float, default 0.95
+        of the intervals
+    seed : int, default 0
+    interventions : Catalogue | None, default None
+        None: every single-node do(X_i = α)
+    shared_rows : bool, default True
+        whether all nodes were counted on the same rows
+
+    Returns
+    -------
+    Explanation
+    """
     oracle = Oracle.from_network(net, interventions)
     stable = None if before is None else before.marginals
     seen = carried(reading.marginals, stable, oracle)

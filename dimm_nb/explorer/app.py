@@ -37,20 +37,44 @@ MOST_BYTES = 5 * 2**20 # of an uploaded file
 
 @dataclass(frozen=True)
 class Upload:
-    "A file that somebody dropped on the page."
+    """A file that somebody dropped on the page.
+
+    Attributes
+    ----------
+    name : str
+        as they call it; only ever shown
+    data : bytes
+    """
     name: str # as they call it; only ever shown
     data: bytes
 
 
 class UploadError(ValueError):
-    "An upload that cannot be used: `.which` is \"network\" or \"counts\"."
+    """An upload that cannot be used: `.which` is "network" or "counts".
+
+    Parameters
+    ----------
+    which : str
+    message : object
+    """
     def __init__(self, which: str, message: object) -> None:
         super().__init__(str(message))
         self.which = which
 
 
 def small_enough(which: str, upload: Upload) -> bytes: # its data
-    "Raises UploadError for an empty or a large file."
+    """Raises UploadError for an empty or a large file.
+
+    Parameters
+    ----------
+    which : str
+    upload : Upload
+
+    Returns
+    -------
+    bytes
+        its data
+    """
     if not upload.data: raise UploadError(which, f"{upload.name} is empty: choose the {which} file again")
     if len(upload.data) > MOST_BYTES:
         raise UploadError(
@@ -65,7 +89,19 @@ def uploaded_network(
     network: str | Upload, # a packaged name, or a BIF file
     folder: Path, # to put the file in
 ) -> CausalNetwork:
-    "The network; raises UploadError for a broken file or one too large for a page."
+    """The network; raises UploadError for a broken file or one too large for a page.
+
+    Parameters
+    ----------
+    network : str | Upload
+        a packaged name, or a BIF file
+    folder : Path
+        to put the file in
+
+    Returns
+    -------
+    CausalNetwork
+    """
     path = folder / "network.bif"
     try:
         if isinstance(network, Upload): path.write_bytes(small_enough("network", network))
@@ -88,7 +124,22 @@ def report_from(
     counts: Upload, # CSV with the columns node, state, count
     method: Method = "posterior", # or "dimm"
 ) -> str: # a page of HTML
-    "The attribution report of uploaded files; raises UploadError. Nothing stays on disk."
+    """The attribution report of uploaded files; raises UploadError. Nothing stays on disk.
+
+    Parameters
+    ----------
+    network : str | Upload
+        a packaged name, or a BIF file
+    counts : Upload
+        CSV with the columns node, state, count
+    method : Method, default "posterior"
+        or "dimm"
+
+    Returns
+    -------
+    str
+        a page of HTML
+    """
     with TemporaryDirectory(prefix="dimm-") as name:
         net, path = uploaded_network(network, Path(name)), Path(name) / "counts.csv"
         path.write_bytes(small_enough("counts", counts))
@@ -99,7 +150,18 @@ def report_from(
 def shown_report(
     report: str, # a page of HTML
 ) -> str: # HTML: a link that saves it, and a frame that may run no scripts
-    "A report inside the page."
+    """A report inside the page.
+
+    Parameters
+    ----------
+    report : str
+        a page of HTML
+
+    Returns
+    -------
+    str
+        HTML: a link that saves it, and a frame that may run no scripts
+    """
     data = base64.b64encode(report.encode()).decode()
     return (
         f'<p><a style="text-decoration:underline" download="attribution.html" href="data:text/html;base64,{data}">Save '
@@ -153,7 +215,18 @@ BUNDLED = "a BIF file of my own"
 
 
 def upload_row(label: str, accept: str) -> widgets.HBox: # a button for a file, and room for a message
-    "A place to drop a file on, or to choose one."
+    """A place to drop a file on, or to choose one.
+
+    Parameters
+    ----------
+    label : str
+    accept : str
+
+    Returns
+    -------
+    widgets.HBox
+        a button for a file, and room for a message
+    """
     button = widgets.FileUpload(accept=accept, multiple=False, description=label, layout={"width": "220px"})
     row = widgets.HBox([button, widgets.HTML()], layout={"flex_flow": "row wrap", "align_items": "center"})
     row.add_class("dimm-upload")
@@ -161,7 +234,16 @@ def upload_row(label: str, accept: str) -> widgets.HBox: # a button for a file, 
 
 
 def chosen(row: widgets.HBox) -> Upload | None:
-    "The file of a row, None if there is none."
+    """The file of a row, None if there is none.
+
+    Parameters
+    ----------
+    row : widgets.HBox
+
+    Returns
+    -------
+    Upload | None
+    """
     return (
         Upload(row.children[0].value[0]["name"], bytes(row.children[0].value[0]["content"]))
         if row.children[0].value
@@ -223,7 +305,13 @@ class AttributionPanel(widgets.VBox):
 def page(
     network: str = "alarm", # where the explorer begins
 ) -> None: # displayed
-    "Show the app: explorer and attribution, a tab each."
+    """Show the app: explorer and attribution, a tab each.
+
+    Parameters
+    ----------
+    network : str, default "alarm"
+        where the explorer begins
+    """
     from IPython.display import HTML, display
 
     explorer = explore(network)
@@ -233,7 +321,17 @@ def page(
 
 
 def page_notebook(network: str) -> dict: # nbformat 4
-    "The notebook that Voilà serves."
+    """The notebook that Voilà serves.
+
+    Parameters
+    ----------
+    network : str
+
+    Returns
+    -------
+    dict
+        nbformat 4
+    """
     cell: dict[str, Any] = {"cell_type": "code", "id": "page", "metadata": {}, "execution_count": None, "outputs": [],
             "source": f"from dimm_nb.explorer.app import page\npage({network!r})"}
     kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
@@ -241,7 +339,17 @@ def page_notebook(network: str) -> dict: # nbformat 4
 
 # %% ../../nbs/09-explorer/app.ipynb #limited
 def limited_kernels(most: int) -> type: # a kernel manager
-    "Jupyter's kernel manager, with a limit; one page has one kernel."
+    """Jupyter's kernel manager, with a limit; one page has one kernel.
+
+    Parameters
+    ----------
+    most : int
+
+    Returns
+    -------
+    type
+        a kernel manager
+    """
     from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
     from tornado.web import HTTPError
 
@@ -263,7 +371,21 @@ def server_options(
     token: str, # "" for none
     kernels: int, # pages at once
 ) -> dict[str, dict]: # traitlets: class -> options
-    "How Voilà is set up."
+    """How Voilà is set up.
+
+    Parameters
+    ----------
+    port : int
+    token : str
+        "" for none
+    kernels : int
+        pages at once
+
+    Returns
+    -------
+    dict[str, dict]
+        traitlets: class -> options
+    """
     return {
         "Voila": {
             "ip": "127.0.0.1",
@@ -295,7 +417,20 @@ def serve(
     say: Callable[[str], None] = print, # told the address
 ) -> None:
     """Serve the app on this machine until it is stopped; raises ValueError where Voilà is missing, or the network
-    unknown."""
+    unknown.
+
+    Parameters
+    ----------
+    network : str, default "alarm"
+        where the explorer begins: a packaged name
+    port : int, default 8866
+    token : bool, default True
+        False: whoever can reach the port may enter
+    kernels : int, default 8
+        pages at once
+    say : Callable[[str], None], default print
+        told the address
+    """
     try: from voila.app import Voila
     except ImportError as error: raise ValueError("the web page needs Voilà: pip install 'dimm_nb[app]'") from error
 

@@ -21,7 +21,18 @@ Answer = TypeVar("Answer")
 def once_positional(
     *options: str, # keyword-only parameters that 0.1 took by position, in that order, after the data
 ) -> Callable[[Callable[Args, Answer]], Callable[Args, Answer]]:  # a decorator that leaves the signature as it is
-    "Take options by position once more, with a DeprecationWarning; raises TypeError for more than 0.1 had."
+    """Take options by position once more, with a DeprecationWarning; raises TypeError for more than 0.1 had.
+
+    Parameters
+    ----------
+    *options : str
+        keyword-only parameters that 0.1 took by position, in that order, after the data
+
+    Returns
+    -------
+    Callable[[Callable[Args, Answer]], Callable[Args, Answer]]
+        a decorator that leaves the signature as it is
+    """
     def decorate(function: Callable[Args, Answer]) -> Callable[Args, Answer]:
         data = sum(p.kind is p.POSITIONAL_OR_KEYWORD for p in inspect.signature(function).parameters.values())
 
@@ -57,7 +68,15 @@ def tell(
     message: str, # what to know, and what to do
     category: type[Warning], # one of the package's own, or DeprecationWarning
 ) -> None:
-    "Warn at the line outside the package from which it was called."
+    """Warn at the line outside the package from which it was called.
+
+    Parameters
+    ----------
+    message : str
+        what to know, and what to do
+    category : type[Warning]
+        one of the package's own, or DeprecationWarning
+    """
     level, frame = 2, sys._getframe(1)
     while frame.f_back and str(frame.f_globals.get("__name__")).partition(".")[0] == PACKAGE:
         level, frame = level + 1, frame.f_back
@@ -69,7 +88,17 @@ def checked_choice(
     given: object, # what was given
     choices: object, # a Literal of texts
 ) -> None:
-    "Raises ValueError that names the choices, unless one of them was given."
+    """Raises ValueError that names the choices, unless one of them was given.
+
+    Parameters
+    ----------
+    option : str
+        its name, as in the call
+    given : object
+        what was given
+    choices : object
+        a Literal of texts
+    """
     known = get_args(choices)
     if given not in known:
         raise ValueError(f"{option} must be {', '.join(map(repr, known[:-1]))} or {known[-1]!r}, not {given!r}")

@@ -22,7 +22,17 @@ import click
 
 # %% ../../nbs/10-use/files.ipynb #destination
 def destination(path: Path) -> Path:  # links followed
-    "Where a file would be written; raises ValueError that says why it cannot be."
+    """Where a file would be written; raises ValueError that says why it cannot be.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Path
+        links followed
+    """
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -43,7 +53,17 @@ def destination(path: Path) -> Path:  # links followed
 
 
 def same_file(one: Path, other: Path) -> bool:
-    "Whether two paths lead to one file, through links or by another name."
+    """Whether two paths lead to one file, through links or by another name.
+
+    Parameters
+    ----------
+    one : Path
+    other : Path
+
+    Returns
+    -------
+    bool
+    """
     try:
         together = one.exists() and other.exists() and one.samefile(other)
         return together or os.path.realpath(one) == os.path.realpath(other)
@@ -52,7 +72,16 @@ def same_file(one: Path, other: Path) -> bool:
 
 # %% ../../nbs/10-use/files.ipynb #keep-apart
 def is_stream(path: Path) -> bool:
-    "Whether a path is there and no plain file: a device, a pipe, a socket."
+    """Whether a path is there and no plain file: a device, a pipe, a socket.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    bool
+    """
     try:
         return not stat.S_ISREG(path.stat().st_mode) and not path.is_dir()
     except OSError:
@@ -63,7 +92,14 @@ def keep_apart(
     inputs: dict[str, Path | None],  # by what each is called on the command line
     outputs: dict[str, Path | None],
 ) -> None:
-    "Raises click.UsageError where an output would replace an input or another output, or an input is no file."
+    """Raises click.UsageError where an output would replace an input or another output, or an input is no file.
+
+    Parameters
+    ----------
+    inputs : dict[str, Path | None]
+        by what each is called on the command line
+    outputs : dict[str, Path | None]
+    """
     read = {name: path for name, path in inputs.items() if path is not None}
     written = {name: path for name, path in outputs.items() if path is not None}
     for name, path in read.items():
@@ -86,7 +122,15 @@ def deliver(
     path: Path,  # from `destination`
     write: Callable[[Path], object],  # writes a file, whole
 ) -> None:
-    "Write a file, or into a device or a pipe; raises OSError with the path, and leaves what was there."
+    """Write a file, or into a device or a pipe; raises OSError with the path, and leaves what was there.
+
+    Parameters
+    ----------
+    path : Path
+        from `destination`
+    write : Callable[[Path], object]
+        writes a file, whole
+    """
     try:
         if not is_stream(path):
             write(path)
@@ -101,7 +145,17 @@ def deliver(
 # %% ../../nbs/10-use/files.ipynb #waiting
 @contextmanager
 def waiting(what: str, quiet: bool = False) -> Iterator[None]:
-    "While the block runs, say on a terminal's standard error what is done, and for how long, from the first second on."
+    """While the block runs, say on a terminal's standard error what is done, and for how long, from the first second on.
+
+    Parameters
+    ----------
+    what : str
+    quiet : bool, default False
+
+    Returns
+    -------
+    Iterator[None]
+    """
     if quiet or not sys.stderr.isatty():
         yield
         return
