@@ -179,7 +179,6 @@ def imports_of(path):
 
 # What a working needs of a chapter of its part, where it cannot live elsewhere
 EXCEPTIONS = {
-    "network.products": {"network.network"},
     "posterior.calibration": {"posterior.posterior"},
     "attribution.periods": {"attribution.attribution"},
     "explorer.app": {"explorer.explorer"},
