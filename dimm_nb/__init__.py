@@ -31,6 +31,7 @@ __all__ = [
     "Soft",
     "TargetsResult",
     "attribute",
+    "attribute_many",
     "attribute_series",
     "choose_lambda",
     "count_categories",

@@ -1,5 +1,6 @@
 from .attribution.attribution import attribute
 from .attribution.periods import attribute_series
+from .attribution.segments import attribute_many
 from .experiments.paper import run_alarm
 from .experiments.robustness import experiment
 from .experiments.tuning import choose_lambda
@@ -66,6 +67,7 @@ __all__ = [
     "Soft",
     "TargetsResult",
     "attribute",
+    "attribute_many",
     "attribute_series",
     "choose_lambda",
     "count_categories",

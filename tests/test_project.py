@@ -181,6 +181,7 @@ def imports_of(path):
 EXCEPTIONS = {
     "posterior.calibration": {"posterior.posterior"},
     "attribution.periods": {"attribution.attribution"},
+    "attribution.segments": {"attribution.attribution"},
     "explorer.app": {"explorer.explorer"},
     "experiments.robustness": {"experiments.paper"},
 }

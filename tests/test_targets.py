@@ -18,6 +18,7 @@ from dimm_nb.solvers.growing import (
     least_set,
     losses,
     more_general,
+    search,
     wider,
 )
 from dimm_nb.solvers.pricing import charges, extensions, gain, price_all, price_beam, ratios, sweep, tabulate
@@ -311,3 +312,14 @@ def test_a_wider_target_is_offered_unless_its_gain_is_clearly_below_one():
         sides.append((gain - 1) / error)
         assert (key(rest) in set(map(key, more_general(task, grown)))) == (gain > 1 - 3 * error)
     assert min(sides) < -3 < max(side for side in sides if side < 3)  # there are some that the rule has to tell apart
+
+
+def test_the_second_start_excludes_the_least_set_states_and_later_ones_draw_some(monkeypatch):
+    net = random_network(3, [3, 3, 1], seed=0)
+    rows, seen = tabulate(net, any_rows(net, 0), np.ones(300)), []
+    monkeypatch.setattr("dimm_nb.solvers.growing.grow", lambda task, grown, path: grown)
+    monkeypatch.setattr("dimm_nb.solvers.growing.least_set", lambda task, grown: "least set")
+    monkeypatch.setattr("dimm_nb.solvers.growing.refreshed", lambda task, grown, path, drawn: seen.append(drawn) or grown)
+    search(rows, .6, starts=5, rng=np.random.default_rng(1))
+    assert seen[0] == "least set" and len(seen) == 4 and len(set(seen[1:])) > 1
+    assert all({i for i, _ in drawn} == {0, 1} for drawn in seen[1:])  # a node of one state has none to exclude

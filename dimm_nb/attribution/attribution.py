@@ -27,7 +27,7 @@ from ..mixture.tables import write_table
 from ..network.axis import CountsWarning, Marginals, MisfitWarning, NotConvergedWarning
 from ..network.calls import SEEDS, once_positional, tell
 from ..network.network import CausalNetwork, NetworkLike, as_network, write_whole
-from ..network.oracle import Catalogue
+from ..network.oracle import Catalogue, Oracle
 
 # %% ../../nbs/07-attribution/attribution.ipynb #typing-imports
 if TYPE_CHECKING:
@@ -366,6 +366,7 @@ def answer(
     interventions: Catalogue | None = None,
     shared_rows: bool = True,
     allow_missing: bool = False,
+    oracle: Oracle | None = None,  # of this network and catalogue, if it is there already
 ) -> Attribution:
     """`attribute` without a warning: what there is to say stands in the answer's notes.
 
@@ -382,6 +383,8 @@ def answer(
     interventions : Catalogue | None, default None
     shared_rows : bool, default True
     allow_missing : bool, default False
+    oracle : Oracle | None, default None
+        of this network and catalogue, if it is there already
 
     Returns
     -------
@@ -403,5 +406,5 @@ def answer(
     if before is not None:
         kept = "the stable period kept with the network"
         about["baseline"] = kept if baseline is None else name_of(baseline, "a stable period")
-    found = explain(net, reading, before, method, label, level, seed, interventions, shared_rows)
+    found = explain(net, reading, before, method, label, level, seed, interventions, shared_rows, oracle)
     return Attribution(**vars(found) | {"about": about})

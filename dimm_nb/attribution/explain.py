@@ -717,6 +717,7 @@ def explain(
     seed: int = 0,
     interventions: Catalogue | None = None,  # None: every single-node do(X_i = α)
     shared_rows: bool = True,  # whether all nodes were counted on the same rows
+    oracle: Oracle | None = None,  # of this network and catalogue, if it is there already
 ) -> Explanation:
     """Estimate, and explain; raises ValueError where the method cannot use these counts.
 
@@ -737,12 +738,14 @@ def explain(
         None: every single-node do(X_i = α)
     shared_rows : bool, default True
         whether all nodes were counted on the same rows
+    oracle : Oracle | None, default None
+        of this network and catalogue, if it is there already
 
     Returns
     -------
     Explanation
     """
-    oracle = Oracle.from_network(net, interventions)
+    oracle = Oracle.from_network(net, interventions) if oracle is None else oracle
     stable = None if before is None else before.marginals
     seen = carried(reading.marginals, stable, oracle)
     case = Case(

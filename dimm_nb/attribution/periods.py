@@ -21,6 +21,7 @@ from ..mixture.marginals import Totals
 from ..network.axis import MisfitWarning
 from ..network.calls import once_positional, tell
 from ..network.network import NetworkLike, as_network
+from ..network.oracle import Oracle
 
 # %% ../../nbs/07-attribution/periods.ipynb #typing-imports
 if TYPE_CHECKING:
@@ -181,12 +182,13 @@ def attribute_series(
     net, periods = as_network(net), split_periods(counts_by_period)
     before = stable_reading(net, baseline, totals, allow_missing)
     stable = None if before is None else before.marginals
+    oracle = Oracle.from_network(net, options.get("interventions"))
     results, tests = {}, {}
     for period, counts in periods.items():
         try:
             start: CountsLike = "network" if stable is None else stable
             results[period] = answer(
-                net, counts, start, level=level, totals=totals, allow_missing=allow_missing, **options
+                net, counts, start, level=level, totals=totals, allow_missing=allow_missing, oracle=oracle, **options
             )
         except ValueError as error:
             raise ValueError(f"period {period}: {error}") from error
