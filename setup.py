@@ -31,10 +31,10 @@ setup(
         "Typing :: Typed",
     ],
     packages=find_packages(include=["dimm_nb", "dimm_nb.*"]),
-    package_data={"dimm_nb": ["py.typed", "*.pyi", "networks/*"]},
+    package_data={"dimm_nb": ["py.typed", "*.pyi", "networks/*", "explorer/page/*"]},
     python_requires=">=" + cfg["min_python"],
     install_requires=cfg["requirements"].split(),
-    extras_require={kind: cfg[f"{kind}_requirements"].split() for kind in ("app", "arviz", "excel", "spark", "dev")},
+    extras_require={kind: cfg[f"{kind}_requirements"].split() for kind in ("arviz", "excel", "spark", "dev")},
     entry_points={
         "console_scripts": cfg["console_scripts"].split(),
         "nbdev": [f"{cfg['lib_name']} = {cfg['lib_name']}._modidx:d"],

@@ -101,7 +101,7 @@ def test_binder_installs_what_the_chapters_need():
     lines = [
         line for line in (ROOT / ".binder" / "requirements.txt").read_text().splitlines() if not line.startswith("#")
     ]
-    assert lines == [".[app]", "jupyterlab>=4", "fastcore<2"]
+    assert lines == [".", "jupyterlab>=4", "fastcore<2"]
     done = subprocess.run(
         [sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--no-deps", "--no-build-isolation", "."],
         cwd=ROOT,

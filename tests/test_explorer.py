@@ -206,7 +206,7 @@ def test_a_change_cancels_the_solver_that_runs():
         (["app", "alram"], "did you mean 'alarm'?"),
         (["app", "pigs"], "a page takes up to 500"),
         (["app", "--port", "0"], "--port"),
-        (["app", "--kernels", "0"], "--kernels"),
+        (["app", "--jobs", "0"], "--jobs"),
     ],
 )
 def test_dimm_app_refuses_in_one_line(words, said, capsys):

@@ -182,7 +182,6 @@ EXCEPTIONS = {
     "posterior.calibration": {"posterior.posterior"},
     "attribution.periods": {"attribution.attribution"},
     "attribution.segments": {"attribution.attribution"},
-    "explorer.app": {"explorer.explorer"},
     "experiments.robustness": {"experiments.paper"},
 }
 

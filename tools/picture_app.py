@@ -11,14 +11,14 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-WIDTH, HEIGHT = 1000, 1060
+WIDTH, HEIGHT = 1280, 800
 MOVES = (
-    ("λ", "0.05"),
-    ("λ", "0.02"),
-    ("λ", "0.01"),
-    ("N", "31623"),
-    ("N", "100000"),
-    ("N", "1000000"),
+    ("lam", "0.05"),
+    ("lam", "0.02"),
+    ("lam", "0.01"),
+    ("rows", "31623"),
+    ("rows", "100000"),
+    ("rows", "1000000"),
 )  # what the animation types
 
 
@@ -31,14 +31,14 @@ def frames(address: str) -> list[bytes]: # PNG, one a move, the start first
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         page.set_default_timeout(120_000)
         page.goto(address)
-        page.get_by_text("MABRE").wait_for()
-        page.wait_for_timeout(15_000)
+        curve = page.locator("#errors [data-rows='1000000']")
+        curve.wait_for(state="attached")
         shots = [page.screenshot()]
-        for label, text in MOVES:
-            box = page.locator(".widget-hbox", has=page.get_by_text(label, exact=True)).last.locator("input[type=text]")
-            box.fill(text)
+        for field, text in MOVES:
+            page.locator(f"#{field}").fill(text)
             page.keyboard.press("Enter")
-            page.wait_for_timeout(8_000)
+            curve.wait_for(state="detached")
+            curve.wait_for(state="attached")
             shots.append(page.screenshot())
         browser.close()
     return shots

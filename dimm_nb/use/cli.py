@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['Case', 'CASES', 'MAX_ROWS', 'MOST_REPETITIONS', 'OUT_FILE', 'IN_FILE', 'SEED', 'QUIET', 'MISSING', 'ORDER', 'EPILOG',
-           'read_network', 'simulate', 'recover', 'beside', 'scores', 'draw_shares', 'save_figure', 'shop_case',
-           'alarm_case', 'explain_case', 'demo', 'Finite', 'Jobs', 'writable', 'network_file', 'Verbs', 'commands',
-           'demo_verb', 'hush', 'read_interventions', 'catalogue_of', 'attribute_verb', 'columns', 'recover_verb',
-           'simulate_verb', 'size_of', 'networks_verb', 'init_verb', 'learn_verb', 'count_verb', 'experiment_verb',
-           'app_verb', 'problem', 'interrupt', 'main']
+           'NOT_ASKED', 'read_network', 'simulate', 'recover', 'beside', 'scores', 'draw_shares', 'save_figure',
+           'shop_case', 'alarm_case', 'explain_case', 'demo', 'Finite', 'Jobs', 'writable', 'network_file', 'Verbs',
+           'commands', 'demo_verb', 'hush', 'read_interventions', 'catalogue_of', 'attribute_verb', 'columns',
+           'recover_verb', 'simulate_verb', 'size_of', 'networks_verb', 'init_verb', 'learn_verb', 'count_verb',
+           'experiment_verb', 'asked_by', 'app_verb', 'problem', 'interrupt', 'main']
 
 # %% ../../nbs/10-use/cli.ipynb #imports
 import csv
@@ -877,6 +877,39 @@ def experiment_verb(name: str, out: Path, quick: bool, repetitions: int | None, 
                        progress=sys.stderr.isatty(), say=click.echo)
 
 # %% ../../nbs/10-use/cli.ipynb #app-verb
+NOT_ASKED = ("html", "json_", "csv_", "out", "quiet", "strict") # what a page settles by itself
+
+
+def asked_by(
+    verb: click.Command,
+) -> list[dict[str, Any]]: # name, label, help, kind, choices, default
+    """What a verb's options ask for, for a form: kind is flag, choice, file or text.
+
+    Parameters
+    ----------
+    verb : click.Command
+
+    Returns
+    -------
+    list[dict[str, Any]]
+        name, label, help, kind, choices, default
+    """
+    asked = []
+    for option in verb.params:
+        if not isinstance(option, click.Option) or option.name in NOT_ASKED: continue
+        choices = tuple(option.type.choices) if isinstance(option.type, click.Choice) else ()
+        kind = "choice" if choices else "file" if isinstance(option.type, click.Path) else "text"
+        asked.append({
+            "name": option.opts[0],
+            "label": option.opts[0].removeprefix("--").replace("-", " ").capitalize(),
+            "help": option.help or "",
+            "kind": "flag" if option.is_flag else kind,
+            "choices": choices,
+            "default": str(option.default) if option.show_default else "",
+        })
+    return asked
+
+
 @commands.command("app")
 @click.argument("network", default="alarm")
 @click.option(
@@ -886,17 +919,27 @@ def experiment_verb(name: str, out: Path, quick: bool, repetitions: int | None, 
     show_default=True,
     help="Where it listens, on this machine only.",
 )
-@click.option(
-    "--kernels", type=click.IntRange(1), default=8, show_default=True, help="Pages at once; each has a Python process."
-)
+@click.option("--jobs", type=click.IntRange(1), default=2, show_default=True,
+              help="Answers worked out at once; each has a process.")
 @click.option(
     "--token/--no-token", default=True, show_default=True, help="Whether a visitor needs the token in the address."
 )
-def app_verb(network: str, port: int, kernels: int, token: bool) -> None:
+def app_verb(network: str, port: int, jobs: int, token: bool) -> None:
     "The explorer and the attribution report in a browser.\n\nNETWORK is a packaged name: where the explorer begins."
     from ..explorer.app import serve
+    from ..explorer.tasks import OUTPUTS
 
-    serve(network, port, token, kernels, click.echo)
+    verbs = {name: commands.commands[name] for name in OUTPUTS}
+    serve(
+        network,
+        port,
+        token,
+        jobs,
+        click.echo,
+        command=main,
+        verbs={name: asked_by(verb) for name, verb in verbs.items()},
+        helps={name: " ".join((verb.help or "").partition("\n\n")[2].split()) for name, verb in verbs.items()},
+    )
 
 # %% ../../nbs/10-use/cli.ipynb #main
 def problem(error: BaseException) -> str:
