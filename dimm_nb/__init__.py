@@ -56,6 +56,7 @@ __all__ = [
     "random_mixture",
     "random_network",
     "read_counts",
+    "read_knowledge",
     "run_alarm",
     "sample_mixture",
     "simulate_shop",

@@ -5,7 +5,7 @@ from .experiments.paper import run_alarm
 from .experiments.robustness import experiment
 from .experiments.tuning import choose_lambda
 from .explorer.explorer import explore
-from .learning.knowledge import Knowledge
+from .learning.knowledge import Knowledge, read_knowledge
 from .learning.learning import learn_network
 from .learning.shop import simulate_shop
 from .mixture.marginals import count_categories, count_report, read_counts, write_counts
@@ -92,6 +92,7 @@ __all__ = [
     "random_mixture",
     "random_network",
     "read_counts",
+    "read_knowledge",
     "run_alarm",
     "sample_mixture",
     "simulate_shop",

@@ -4,19 +4,22 @@ import gzip
 import io
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
 import threading
+import time
 import warnings
 from pathlib import Path
 
+import click
 import numpy as np
 import pandas as pd
 import pytest
 
 import dimm_nb
-from dimm_nb.use import cli
+from dimm_nb.use import cli, files
 
 COMMAND = Path(sys.executable).with_name("dimm")
 ASIA = {
@@ -58,6 +61,55 @@ def refused(dimm, line, *words, status=(1, 2)):
     for word in words:
         assert word in said[0]
     assert sorted(os.listdir()) == before
+
+
+# from README alone
+
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def own_data(tmp_path_factory):
+    """A folder with the tables of README's section "With your own data", and the section's blocks by language."""
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = page[page.index("## With your own data"):page.index("## A worked example")]
+    blocks = {}
+    for language, text in re.findall(r"```(\w*)\n(.*?)```", section, re.S):
+        blocks.setdefault(language, []).append(text)
+    cells = json.loads((ROOT / "nbs" / "index.ipynb").read_text(encoding="utf-8"))["cells"]
+    made = next("".join(cell["source"]) for cell in cells if cell["id"] == "own-data-tables")
+    where, before = tmp_path_factory.mktemp("own"), os.getcwd()
+    os.chdir(where)
+    exec(made, {})
+    os.chdir(before)
+    return where, blocks, section
+
+
+def test_readme_s_three_commands_and_four_lines(own_data, dimm, monkeypatch):
+    where, blocks, section = own_data
+    monkeypatch.chdir(where)
+    assert sorted(os.listdir()) == ["later.csv", "stable.csv"]
+    assert (where / "stable.csv").read_text().startswith(blocks[""][0].split("\n")[0]), "the table that is shown"
+    draft, learn, attribute = (line.split("  #")[0].strip() for line in blocks["sh"][0].strip().split("\n"))
+    assert dimm(draft.removeprefix("dimm "))[0] == 0
+    (where / "tiers.yaml").write_text(blocks["yaml"][0])
+    assert dimm(learn.removeprefix("dimm "))[0] == 0
+    status, text, err = dimm(attribute.removeprefix("dimm "))
+    assert status == 0 and err == ""
+    for told in (text, section):  # README shows the answer that its reader gets
+        supported = re.findall(r"^ +(\S.*?)  .* supported ", told.split("Interventions,")[1], re.M)
+        assert supported == ["Channel: email", "Basket: no"]
+    names = {}
+    exec("\n".join(line for line in blocks["python"][0].splitlines() if not line.startswith("print")), names)
+    assert names["answer"].summary() == text.rstrip("\n"), "the same from Python"
+    page = (where / "report.html").read_text(encoding="utf-8")
+    assert "later.csv, 20,000 rows" in page and "dimm attribute net.bif later.csv --metric Purchase=yes" in page
+    (where / "plans.txt").write_text(blocks[""][1])
+    for catalogue, size in (("--nodes Channel,Basket", 5), ("--interventions plans.txt", 2)):
+        assert catalogue in section
+        status, text, _ = dimm(f"attribute net.bif later.csv --method dimm --json - {catalogue}")
+        assert status == 0 and len(json.loads(text)["interventions"]) == size
 
 
 # each verb
@@ -649,6 +701,65 @@ def test_a_catalogue_on_the_command_line(dimm):
                 and {row["intervention"] for row in json.loads(out)["interventions"]} == set(names))
 
 
+def test_a_sheet_a_table_and_a_period_are_chosen_by_name(dimm, folder):
+    duckdb = pytest.importorskip("duckdb")
+    rows = pd.DataFrame({"a": ["x", "y"] * 300, "b": ["u", "u", "v"] * 200})
+    other = rows.assign(a="x").iloc[:90]
+    with pd.ExcelWriter(folder / "two.xlsx") as book:
+        rows.to_excel(book, sheet_name="may", index=False)
+        other.to_excel(book, sheet_name="june", index=False)
+    with duckdb.connect(str(folder / "two.duckdb")) as base:
+        base.execute("CREATE TABLE may AS SELECT * FROM rows")
+        base.execute("CREATE TABLE june AS SELECT * FROM other")
+    for kind in ("xlsx", "duckdb"):
+        refused(dimm, f"init two.{kind} --out {kind}.yaml", "may", "june", "--name")
+        assert dimm(f"init two.{kind} --name may --out {kind}.yaml")[0] == 0
+        assert dimm(f"learn two.{kind} --name may --bootstrap 0 --out net.bif")[0] == 0
+        for verb in ("count two.{0} net.bif --out seen.csv", "recover net.bif two.{0} --out seen.csv"):
+            status, _, err = dimm(verb.format(kind))
+            assert status == 1 and "--name" in err and err.count("\n") == 1
+            assert dimm(verb.format(kind) + " --name june")[0] == 0
+        status, text, _ = dimm(f"attribute net.bif two.{kind} --name june --method dimm --json -")
+        assert status == 0 and json.loads(text)["rows"] == {"a": 90, "b": 90}
+        assert json.loads(text)["about"]["counts"] == f"two.{kind}"
+        refused(dimm, f"attribute net.bif two.{kind} --name july", "july")
+    (folder / "weeks.csv").write_text("week,a,a,b,b\n,x,y,u,v\n12,70,30,50,50\n13,60,40,51,49\n")
+    (folder / "long.csv").write_text("week,node,state,count\n" + "".join(
+        f"{week},{node},{state},{count}\n" for week, counts in (("12", (70, 30, 50, 50)), ("13", (60, 40, 51, 49)))
+        for (node, state), count in zip((("a", "x"), ("a", "y"), ("b", "u"), ("b", "v")), counts)))
+    for report in ("weeks.csv", "long.csv"):
+        refused(dimm, f"attribute net.bif {report} --method dimm --period 14", "'14'", report)
+        for week, x in (("12", .7), ("13", .6)):
+            status, text, _ = dimm(f"attribute net.bif {report} --method dimm --json - --period {week} --metric a=x")
+            assert status == 0 and json.loads(text)["metric"]["observed"] == pytest.approx(x)
+        assert dimm(f"count {report} net.bif --report --period 13 --out c.csv")[0] == 0
+    assert "a,x,60" in (folder / "c.csv").read_text()
+
+
+def test_a_report_names_its_maker_and_a_terminal_gets_colour(dimm, folder, monkeypatch):
+    (folder / "c.csv").write_text(counts_csv())
+    assert dimm("attribute asia c.csv --method dimm --html r.html --by Ana")[0] == 0
+    assert (", by Ana<" in (folder / "r.html").read_text()
+            and "dimm attribute asia c.csv" in (folder / "r.html").read_text())
+    answer = dimm_nb.attribute("asia", "c.csv", method="dimm")
+    text, plain = cli.coloured(answer), answer.summary(width=cli.columns())
+    doubt = plain[:plain.index("\nAbout")]
+    assert text.startswith("\x1b[") and click.unstyle(text) == plain
+    assert click.unstyle(text[:text.rindex("\x1b[0m") + 4]) == doubt, "the whole first sentence, and nothing else"
+    assert "\x1b" not in dimm("attribute asia c.csv --method dimm")[1], "no colours where nobody sees them"
+
+
+def test_a_sign_of_life_is_no_part_of_what_is_said(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with files.waiting("solving") as say:
+        say("first")
+        time.sleep(1.2)
+        say("second")
+    out, err = capsys.readouterr()
+    assert out == "first\nsecond\n" and "solving … 1 s" in err and err.endswith("\r")
+    assert err.split("\r")[-2].strip() == "", "it leaves no trace"
+
+
 def test_doubt_has_a_status_of_its_own_where_asked_for(dimm):
     Path("good.csv").write_text(counts_csv())  # half and half at every node: nothing on one node explains it
     for line, wanted in (("--strict", 3), ("", 0)):
@@ -761,7 +872,7 @@ def test_a_graph_of_tetrad_s_gets_tables(dimm, folder):
      ["stable.csv", "name every node of the network, for a table of rows; found 'Device'"]),
     ("count cut.parquet asia --out counts.csv", ["cut.parquet cannot be read as Parquet"]),
     ("count stable.csv asia --report --out counts.csv", ["stable.csv", "no column 'node'"]),
-    ("count stable.csv asia --report --name x --out counts.csv", ["--report has no --name"]),
+    ("count stable.csv asia --report --name x --out counts.csv", ["stable.csv is one table"]),
     ("count stable.csv asia --out stable.csv", ["would replace 'stable.csv', which is read"]),
 ])
 def test_bad_tables_are_refused(dimm, folder, line, words):

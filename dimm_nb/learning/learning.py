@@ -331,7 +331,8 @@ def doubt(net: CausalNetwork, most: int = 3) -> str:
     count, arrows = sum(map(len, net.parents)), sorted(net.reversible, key=lambda edge: tuple(map(net.position, edge)))
     if not arrows:
         return f"the data orient all {count} arrows, if the edges are right"
-    named = ", ".join(f"{a} → {b}" for a, b in arrows[:most]) + ", …" * (len(arrows) > most)
+    named = ", ".join(f"{a} → {b}" for a, b in arrows[:most])
+    named += f" and {len(arrows) - most} more" if len(arrows) > most else ""
     return f"{len(arrows)} of {count} arrows could as well point the other way ({named})"
 
 # %% ../../nbs/06-learning/learning.ipynb #recovery
