@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from dimm_nb.attribution import explain
-from dimm_nb.attribution.attribution import attribute
+from dimm_nb.attribution.attribution import attribute, warn
 from dimm_nb.attribution.credit import (
     REST,
     first_moved,
@@ -685,3 +685,14 @@ def test_what_is_explained_is_a_probability_and_what_is_new_is_said():
     notes = explain.counts_notes(oracle, SimpleNamespace(p=np.array([.1, .9]), n=np.array([1e6])))
     assert len(notes) == 1 and notes[0].startswith("Never seen in the stable period: a: x. ")
     assert explain.counts_notes(oracle, SimpleNamespace(p=np.array([0., 1.]), n=np.array([1e6]))) == []
+
+
+def test_an_answer_that_undoes_itself_is_doubted_though_it_fits(alarm):
+    """A third of the interventions that undo each other fit anything: the method's own account is the doubt."""
+    said = "it takes 41 interventions, and most undo each other"
+    found = replace(alarm, misfit=said, shares=alarm.shares.assign(verdict="cannot tell", lower=0.0, upper=1.0))
+    assert found.p_value > MISFIT and found.in_doubt and not alarm.in_doubt
+    assert found.headline()[0] == f"With care: {said}." and found.to_dict()["explained"] is False
+    assert "cannot be said" in found.headline()[1] and "nearest fit, not to be relied on" in report_html(found)
+    with pytest.warns(MisfitWarning, match="41 interventions"):
+        warn(found)

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from .credit import REST, interval_text, percent, pieces, points, spoken, visible
-from .explain import MISFIT, Explanation
+from .explain import Explanation
 from .figures import draw_fit, draw_share_network, node_shares, steps
 from .words import (
     apart,
@@ -490,7 +490,7 @@ def body_values(result: Explanation, made: Mapping[str, str]) -> dict[str, Any]:
     return {
         "asked": result.metric is not None, "metric": spoken(result.shown_metric),
         "made": {**origin_rows(result), **made},
-        "headline": headline(result), "in_doubt": result.p_value < MISFIT or not result.converged,
+        "headline": headline(result), "in_doubt": result.in_doubt or not result.converged,
         "facts": moved_rows(result, 8).to_dict("records"), "lost": nothing_told(result), "shares": shares,
         "changes": changes,
         "own": any(line["own"] for line in shares), "more": len(worth_showing(result)) - len(shares),

@@ -33,6 +33,8 @@ def doubt(result: Explanation) -> str:
     str
     """
     end = "" if result.converged else " The computation did not come to its end: see the notes."
+    if result.misfit and not result.p_value < MISFIT:
+        return f"With care: {result.misfit}.{end}"
     if not np.isfinite(result.p_value):
         return f"Whether interventions on this network explain the counts was not tested.{end}"
     if result.p_value >= MISFIT:
@@ -70,7 +72,7 @@ def nothing_told(result: Explanation) -> bool:
     -------
     bool
     """
-    return result.p_value < MISFIT and not result.shares.verdict.isin(["supported", NOT_ASSESSED]).any()
+    return result.in_doubt and not result.shares.verdict.isin(["supported", NOT_ASSESSED]).any()
 
 
 def happened(result: Explanation) -> str:
@@ -138,7 +140,7 @@ def sureness(result: Explanation) -> str:
     if not len(supported):
         no = "No single intervention is supported by these counts (probability at least 95 %)."
         return f"{no}{cannot.replace(' more', '')}"
-    if result.p_value < MISFIT:
+    if result.in_doubt:
         are = "would be supported if the counts were explained"
     else:
         are = "is supported" if len(supported) == 1 else "are supported"
@@ -687,7 +689,7 @@ def as_dict(result: Explanation) -> dict[str, Any]:
         for label, line in result.fit.iterrows()
     ]
     lower, upper = map(known, result.base_interval)
-    explained = bool(result.p_value >= MISFIT) if np.isfinite(result.p_value) else None
+    explained = None if np.isnan(result.p_value) and not result.misfit else not result.in_doubt
     return FORMAT | {
         "explained": explained,
         "converged": result.converged,

@@ -432,7 +432,8 @@ def wide_cells(sheet: Sheet, body: Iterable[Line], pairs: Pairs) -> Iterator[Cel
     numbers = [line for line in found if any(is_number(line[1][k]) for k in pairs)]
     if len(numbers) > 1:
         raise ValueError(
-            f"{numbers[1][0]}: a second line of numbers; a wide table holds one period: keep the line that is meant (--period)"
+            f"{numbers[1][0]}: a second line of numbers; a wide table holds one period: "
+            "keep the line that is meant (--period)"
         )
     for where, cells in numbers:
         yield from ((where, node, state, cells[k]) for k, (node, state) in pairs.items() if not blank(cells[k]))
