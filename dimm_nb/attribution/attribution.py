@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from .credit import Metric, metric_label
-from .explain import METHODS, MISFIT, Explanation, Method, explain
+from .explain import METHODS, Explanation, Method, explain
 from .figures import draw_fit, draw_share_network, draw_shares, draw_waterfall
 from .report import notebook_html, report_html
 from .words import as_dict, headline, summary
@@ -76,6 +76,8 @@ class Attribution(Explanation):
         what it was made from, in words: network, counts, …
     doubtful : tuple[str, ...], default ()
         those of the notes that say that rows were lost
+    misfit : str, default ""
+        why the answer is not to be relied on, by the method's own account
     """
     def to_dict(self) -> dict[str, Any]:
         """All of it, as plain numbers and text, with a version.
@@ -307,7 +309,7 @@ def warn(found: Attribution) -> None:
     ----------
     found : Attribution
     """
-    if found.p_value < MISFIT:
+    if found.in_doubt:
         tell(found.headline()[0], MisfitWarning)
     if found.doubtful:
         tell(f"rows were lost: {'; '.join(found.doubtful)}", CountsWarning)

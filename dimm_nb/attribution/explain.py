@@ -56,6 +56,8 @@ class Estimate:
         (draws, C)
     converged : bool, default True
     notes : tuple[str, ...], default ()
+    misfit : str, default ""
+        why it is not to be relied on, by the method's own account
     """
 
     shares: (
@@ -67,6 +69,7 @@ class Estimate:
     draws: np.ndarray | None = None  # (draws, C)
     converged: bool = True
     notes: tuple[str, ...] = ()
+    misfit: str = ""  # why it is not to be relied on, by the method's own account
 
 
 NOT_ASSESSED = "not assessed"  # the verdict of methods that know no uncertainty
@@ -230,9 +233,9 @@ def by_posterior(case: Case) -> Estimate:
         axis=1,
     )
     others = [tuple(label_text(label) for label in labels) for labels in fit.confused_with]
-    notes = tuple(
-        text for kind, text in fit.cautions if kind is not MisfitWarning
-    )  # the fit has one verdict, `fit_p_value`
+    against = [text for kind, text in fit.cautions if kind is MisfitWarning]
+    misfit = "" if fit.explained or not against else against[0]  # said once, in the first sentence
+    notes = tuple(text for _, text in fit.cautions if text != misfit)
     return Estimate(
         shares.assign(confused_with=others),
         fit.base_weight,
@@ -241,6 +244,7 @@ def by_posterior(case: Case) -> Estimate:
         fit.draws,
         bool(fit.converged),
         notes,
+        misfit,
     )
 
 
@@ -365,6 +369,8 @@ class Explanation:
         what it was made from, in words: network, counts, …
     doubtful : tuple[str, ...], default ()
         those of the notes that say that rows were lost
+    misfit : str, default ""
+        why the answer is not to be relied on, by the method's own account
     """
 
     network: CausalNetwork
@@ -387,6 +393,17 @@ class Explanation:
     before: Marginals | None = None  # counts of the stable period; None: the network's own marginals
     about: Mapping[str, str] = field(default_factory=dict)  # what it was made from, in words: network, counts, …
     doubtful: tuple[str, ...] = ()  # those of the notes that say that rows were lost
+    misfit: str = ""  # why the answer is not to be relied on, by the method's own account
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the shares do not explain the counts, by their fit or by the method's own account.
+
+        Returns
+        -------
+        bool
+        """
+        return self.p_value < MISFIT or bool(self.misfit)
 
     @property
     def mixture(self) -> Mixture:
@@ -698,6 +715,7 @@ def put_together(
         deviates,
         None if before is None else before.marginals,
         doubtful=reading.doubtful,
+        misfit=estimate.misfit,
     )
 
 # %% ../../nbs/07-attribution/explain.ipynb #explain

@@ -15,7 +15,6 @@ import pandas as pd
 
 from .attribution import Attribution, CountsLike, answer, stable_reading
 from .credit import first_moved, moved, p_text, percent, spoken
-from .explain import MISFIT
 from .figures import label_of, new_axes
 from ..mixture.marginals import Totals
 from ..network.axis import MisfitWarning
@@ -194,7 +193,7 @@ def attribute_series(
             raise ValueError(f"period {period}: {error}") from error
         against = results[period].oracle.base if stable is None else stable
         tests[period] = first_moved(moved(results[period].observed, against), len(periods))
-    doubtful = [str(period) for period, result in results.items() if result.p_value < MISFIT]
+    doubtful = [str(period) for period, result in results.items() if result.in_doubt]
     if doubtful:
         tell(
             f"no mixture of these interventions explains the counts of {', '.join(doubtful)}: see their headlines",
