@@ -26,7 +26,7 @@ help:
 	@echo "make slow   run the notebooks with their slow cells (hours; a workflow does so every week)"
 	@echo "make test-spark  count on Spark too, if there is Java"
 	@echo "make bench  measure speed and memory beside other libraries"
-	@echo "make calibration  check what the posterior promises by simulation (results/; half an hour)"
+	@echo "make calibration  check what the posterior promises, and how often it is wrong, by simulation (results/; goes on where it was; two hours)"
 	@echo "make experiments  run the paper's experiments again, and more (results/experiments/; 40 minutes on two cores)"
 	@echo "make mutants  change the numerical modules in 120 places, and see whether a test notices (results/; an hour)"
 	@echo "make lab    open the chapters in JupyterLab"
@@ -99,6 +99,9 @@ bench: $(TOOLS)
 
 calibration: $(TOOLS)
 	@$(QUIET) $(BIN)/python -c "from dimm_nb.posterior.calibration import run_calibration; print(run_calibration('results'))"
+	@$(QUIET) $(BIN)/python -W ignore -c "from dimm_nb.learning.trials import run_trials; run_trials('results/trust.csv')"
+	@$(QUIET) $(BIN)/python -W ignore -c "from dimm_nb.learning.faults import run_faults; run_faults('results/faults.csv')"
+	@$(QUIET) $(BIN)/python -W ignore -c "from dimm_nb.learning.placebos import run_placebos; run_placebos('results/placebos.csv')"
 
 app: $(TOOLS)
 	@$(BIN)/dimm app

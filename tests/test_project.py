@@ -180,6 +180,8 @@ def imports_of(path):
 # What a working needs of a chapter of its part, where it cannot live elsewhere
 EXCEPTIONS = {
     "posterior.calibration": {"posterior.posterior"},
+    "learning.trials": {"learning.learning"},
+    "learning.placebos": {"learning.ecommerce", "learning.learning"},
     "attribution.periods": {"attribution.attribution"},
     "attribution.segments": {"attribution.attribution"},
     "experiments.robustness": {"experiments.paper"},

@@ -445,7 +445,7 @@ def goodness_once(
     sets, sizes = choice_sets(oracle.base, oracle.slices,
                               [{j: k} for j, size in enumerate(net.sizes) for k in range(size)])
     truth = Mixture(pd.Series(draw_prior(PRIOR, sets, sizes, rng), oracle.interventions))
-    known = net if stable is None else estimated(net, net.sample(stable, rng))
+    known = net if stable is None else estimated(net, net.sample(stable, rng), 1.0)
     codes, _ = sample_mixture(net, truth, rows, seed=rng)
     return posterior_of(known, Marginals.from_codes(net, codes), chains=2, sweeps=200, warmup=150, seed=rng).p_value
 

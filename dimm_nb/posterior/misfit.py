@@ -138,7 +138,7 @@ def at_odds(
 
 # %% ../../nbs/05-posterior/misfit.ipynb #tell-tales
 ALIKE = 0.35  # scatter of the ratios of shares to marginals, relative to their mean, up to which they are in proportion
-LEAST = 3  # states claimed: two are in proportion by chance too often
+LEAST = 4  # states claimed: three are in proportion by chance too often
 
 
 def tell_tales(
