@@ -9,6 +9,7 @@ __getattr__, __dir__, _ = lazy_loader.attach_stub(__name__, __file__)
 
 __all__ = [
     "CausalNetwork",
+    "ChangedMechanism",
     "CountsWarning",
     "Crosstab",
     "DimmResult",
@@ -33,6 +34,7 @@ __all__ = [
     "attribute",
     "attribute_many",
     "attribute_series",
+    "changed_mechanism",
     "choose_lambda",
     "count_categories",
     "count_report",

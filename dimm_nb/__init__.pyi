@@ -34,6 +34,7 @@ from .network.network import CausalNetwork, Intervention, load_network, random_n
 from .network.oracle import Oracle
 from .network.soft import Soft
 from .posterior.identification import Identification, identify
+from .posterior.mechanisms import ChangedMechanism, changed_mechanism
 from .posterior.posterior import Posterior, fit_posterior, placebo
 from .posterior.sampler import Prior
 from .solvers.dimm import DimmResult, dimm_objective, objective_gap, solve_dimm
@@ -45,6 +46,7 @@ __version__: str
 
 __all__ = [
     "CausalNetwork",
+    "ChangedMechanism",
     "CountsWarning",
     "Crosstab",
     "DimmResult",
@@ -69,6 +71,7 @@ __all__ = [
     "attribute",
     "attribute_many",
     "attribute_series",
+    "changed_mechanism",
     "choose_lambda",
     "count_categories",
     "count_report",

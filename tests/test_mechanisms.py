@@ -4,6 +4,7 @@ import itertools
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
+from scipy.stats import kstest
 
 from dimm_nb import (
     CausalNetwork,
@@ -12,6 +13,7 @@ from dimm_nb import (
     Mixture,
     Oracle,
     Soft,
+    changed_mechanism,
     fit_em,
     fit_posterior,
     load_network,
@@ -21,6 +23,9 @@ from dimm_nb import (
 )
 from dimm_nb.mixture.mixture import canonical
 from dimm_nb.network.oracle import read_catalogue
+from dimm_nb.posterior.evidence import gather_evidence
+from dimm_nb.posterior.mechanisms import atoms
+from dimm_nb.posterior.stories import length, shortest, weigh
 from dimm_nb.solvers.em import joint_probabilities, likelihood
 
 seeds = st.integers(0, 10_000)
@@ -198,3 +203,142 @@ def test_tables_of_two_nodes_under_a_new_table():
         i, j = net.names.index(a), net.names.index(b)
         expected = np.bincount(rows[:, i] * 3 + rows[:, j], p, 9).reshape(3, 3)
         np.testing.assert_allclose(table[0], expected, atol=1e-12)
+
+
+# which mechanism changed
+
+
+@few
+@given(seeds)
+def test_atoms_are_what_surgery_of_one_row_says_and_add_up_to_dos(seed):
+    net = random_network(4, [2, 3, 2, 3], max_parents=2, seed=seed)
+    found, oracle = atoms(net), Oracle.from_network(net)
+    for i, effects in found.items():
+        K = net.sizes[i]
+        flat = net.cpts[i].reshape(-1, K)
+        for u in range(len(flat)):
+            for a in range(K):
+                table = flat.copy()
+                table[u] = np.eye(K)[a]
+                moved = enumerated(net, by_hand(net, i, table.reshape(net.cpts[i].shape))) - oracle.base
+                np.testing.assert_allclose(effects[:, u * K + a], moved, atol=1e-12)
+        cells = effects.reshape(len(net.index), -1, K)
+        np.testing.assert_allclose(cells.sum(axis=1), oracle.effects[:, net.slices[i]], atol=1e-12)
+
+
+def test_a_large_table_is_passed_over_and_said(monkeypatch):
+    monkeypatch.setattr("dimm_nb.posterior.mechanisms.MOST_CELLS", 5)
+    net = random_network(4, 2, max_parents=2, seed=4)
+    rows = net.sample(5_000)
+    answer = changed_mechanism(net, Marginals.from_codes(net, rows))
+    left_out = [name for name, cpt in zip(net.names, net.cpts) if cpt.size > 5]
+    assert left_out and any(", ".join(left_out) in note for note in answer.notes)
+    assert set(answer.to_frame().index) == set(net.names) - set(left_out)
+
+
+def rewired(net, name, seed, share, rows=100_000):
+    soft = Soft(name, new_table(net, net.names.index(name), seed), "new")
+    codes, _ = sample_mixture(net, Mixture({"new": share}), rows, seed=[seed, 1], interventions=[soft])
+    return soft, Marginals.from_codes(net, codes)
+
+
+@pytest.fixture(scope="module")
+def sachs():
+    return load_network("sachs")
+
+
+@pytest.mark.parametrize("name", ["Erk", "PIP3", "Raf", "PKA"])
+def test_the_node_whose_mechanism_changed_is_found(sachs, name):
+    soft, seen = rewired(sachs, name, 5, 0.3)
+    answer = changed_mechanism(sachs, seen)
+    assert answer.node == name and answer.p_value > 1e-3 and 0 < answer.least_share <= 0.3 and answer.nothing > 100
+    assert name not in answer.runners_up and answer.nodes.index[0] == name and answer.nodes.worse.iloc[0] == 0
+    change = 0.3 * (soft.table - sachs.cpts[sachs.names.index(name)]).ravel()
+    covered = (answer.change.lower - 1e-9 <= change) & (change <= answer.change.upper + 1e-9)
+    assert covered.mean() > 0.7  # intervals of cells that hang together: one table is one draw
+    assert answer.summary() == repr(answer) and name in answer.summary() and answer.converged
+    assert answer.mixture.weights[f"{name} changed"] == answer.least_share
+    rows = answer.change.groupby(level=list(range(answer.change.index.nlevels - 1))).change.sum()
+    assert rows.abs().max() < 0.5  # rows of D sum to 0, but for what is cut at 0 and 1
+
+
+def test_nothing_changed_is_said_and_the_p_value_is_uniform(sachs):
+    p = []
+    for seed in range(40):
+        answer = changed_mechanism(sachs, Marginals.from_codes(sachs, sachs.sample(20_000, seed)))
+        assert answer.nothing < np.log(20) and len(answer.largest()) == 0 and "Nothing speaks" in answer.summary()
+        p.append(answer.p_value)
+    assert kstest(p, "uniform").pvalue > 1e-3
+
+
+def test_two_changed_nodes_are_not_one(sachs):
+    softs = [Soft("PIP3", new_table(sachs, sachs.names.index("PIP3"), 1), "a"),
+             Soft("Raf", new_table(sachs, sachs.names.index("Raf"), 2), "b")]
+    codes, _ = sample_mixture(sachs, Mixture({"a": 0.3, "b": 0.3}), 100_000, 0, softs)
+    answer = changed_mechanism(sachs, Marginals.from_codes(sachs, codes))
+    assert answer.p_value < 1e-6 and "does not explain" in " ".join(answer.notes)
+
+
+def test_the_least_share_is_what_the_counts_ask_for():
+    "A node without parents and two states: D = s(T′ − T) is known, and T′ may be one-hot."
+    net = CausalNetwork(["a"], [["0", "1"]], [()], [[0.8, 0.2]])
+    n = 1_000_000
+    seen = Marginals(net.index, [0.6, 0.4], [n])
+    answer = changed_mechanism(net, seen)
+    sd = np.sqrt(0.24 / n)
+    assert answer.least_share == pytest.approx((0.2 - 1.6449 * sd) / 0.8, abs=2e-4)
+    assert answer.change.change.to_numpy() == pytest.approx([-0.2, 0.2], abs=1e-3) and answer.change.known.all()
+
+
+def test_what_changed_mechanism_refuses(sachs):
+    seen = Marginals.from_codes(sachs, sachs.sample(100))
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        changed_mechanism(sachs, seen, level=1.5)
+    with pytest.raises(ValueError, match="lack node"):
+        changed_mechanism(load_network("asia"), seen)
+
+
+# stories
+
+
+@few
+@given(seeds)
+def test_the_search_finds_the_shortest_story_of_a_small_catalogue(seed):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(10, 6)) * rng.choice([3, 30])
+    t = X[:, : rng.integers(0, 4)].sum(axis=1) * 0.2 + rng.normal(size=10)
+    every = min(length(t, X, some)[0] for k in range(7) for some in itertools.combinations(range(6), k))
+    nats, inside, shares = shortest(t, X, ([], list(range(6))))
+    assert nats <= every + 0.7 and nats == length(t, X, inside)[0] and (shares >= 0).all()  # a factor of two at most
+
+
+def stories_of(net, seen):
+    oracle = Oracle.from_network(net)
+    return weigh(net, oracle, gather_evidence(net, oracle, seen))
+
+
+def test_stories_of_nothing_of_dos_and_of_a_mechanism(sachs):
+    still = stories_of(sachs, Marginals.from_codes(sachs, sachs.sample(100_000, 1)))
+    assert still.told.kind == "nothing" and still.alike is None
+    codes, _ = sample_mixture(sachs, Mixture({("PKA", "LOW"): 0.1, ("Mek", "HIGH"): 0.2}), 100_000, 2)
+    dos = stories_of(sachs, Marginals.from_codes(sachs, codes))
+    assert dos.told.kind == "interventions" and {"PKA=LOW", "Mek=HIGH"} <= {name for name, _ in dos.told.shares}
+    _, seen = rewired(sachs, "PKA", 5, 0.3)
+    changed = stories_of(sachs, seen)
+    assert changed.told.kind == "mechanism" and changed.told.node == "PKA" and not changed.same
+    assert changed.to_frame().worse.is_monotonic_increasing and changed.to_frame().worse.iloc[0] == 0
+
+
+def test_a_changed_root_is_told_as_interventions(sachs):
+    codes, _ = sample_mixture(sachs, Mixture({"new": 0.5}), 100_000, 0, [Soft("PKC", [0.1, 0.1, 0.8], "new")])
+    found = stories_of(sachs, Marginals.from_codes(sachs, codes))
+    assert found.told.kind == "interventions" and (found.alike is None or found.alike.node == "PKC")
+
+
+def test_a_mechanism_beside_an_intervention_is_told_as_both(sachs):
+    soft = Soft("PKA", new_table(sachs, sachs.names.index("PKA"), 5), "new")
+    catalogue = [soft, {"Mek": "HIGH"}]
+    codes, _ = sample_mixture(sachs, Mixture({"new": 0.3, "Mek=HIGH": 0.2}), 100_000, 3, catalogue)
+    found = stories_of(sachs, Marginals.from_codes(sachs, codes))
+    assert found.told.kind == "both" and found.told.node == "PKA"
+    assert dict(found.told.shares)["Mek=HIGH"] == pytest.approx(0.2, abs=0.03)

@@ -11,6 +11,7 @@ from dimm_nb import (
     Soft,
     attribute,
     attribute_series,
+    changed_mechanism,
     count_categories,
     count_rows,
     fit_em,
@@ -66,3 +67,4 @@ fit_posterior(net, seen, chain=3)  # type: ignore[call-arg]
 load_network(3)  # type: ignore[arg-type]
 attribute(3, seen)  # type: ignore[arg-type]
 attribute(net, seen, method="conik")  # type: ignore[arg-type]
+focal: str = changed_mechanism(net, seen, level=0.9).node
