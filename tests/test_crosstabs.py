@@ -1,15 +1,43 @@
 """Tables of two variables: what a Crosstab is, the oracle's tables against enumeration and pyAgrum, bad input."""
 import pickle
+import re
+import warnings
 from itertools import product
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings, strategies as st
 from test_oracle import make_network
 
-from dimm_nb import Crosstab, Marginals, Oracle, load_network
+from dimm_nb import (
+    CausalNetwork,
+    CountsWarning,
+    Crosstab,
+    Marginals,
+    Mixture,
+    Oracle,
+    count_categories,
+    count_report,
+    fit_posterior,
+    identify,
+    load_network,
+    mixture_marginals,
+    random_mixture,
+    read_counts,
+    sample_mixture,
+    write_counts,
+)
+from dimm_nb.mixture.cells import bin_labels
+from dimm_nb.mixture.marginals import read_period
 from dimm_nb.network.axis import table_nodes
+from dimm_nb.posterior.crossed import kept_cells, wide_codes
+from dimm_nb.posterior.evidence import drawn_at, evidence_at, kept_categories, noise_of, read_shift
+from dimm_nb.posterior.identification import share_bounds
+from dimm_nb.posterior.tables import estimated
+from dimm_nb.use.cli import commands
 
 COIN = (("h", "t"), ("y", "n"))
 networks = st.builds(
@@ -159,3 +187,272 @@ def test_tables_that_contradict_the_counts_are_refused():
 def test_tables_are_asked_for_by_name(tables, message):
     with pytest.raises(ValueError, match=message):
         table_nodes(load_network("asia"), tables)
+
+
+# evidence, identification, posterior
+
+
+def joint(net, shares):
+    "Every state of a small network and its probability under a mixture of single interventions."
+    codes = np.array(list(product(*(range(k) for k in net.sizes))))
+    p = (1 - shares.sum()) * np.exp(net.log_prob(codes))
+    for (node, state), share in zip(net.index, shares):
+        if share: p = p + share * np.exp(net.do({node: state}).log_prob(codes))
+    return codes, p
+
+
+def test_the_noise_of_cells_is_that_of_counts():
+    asia = load_network("asia")
+    oracle = Oracle.from_network(asia, tables="edges")
+    shares = random_mixture(asia, 3, seed=3).weights.to_numpy()
+    codes, p = joint(asia, shares)
+    n, rng = 4000, np.random.default_rng(1)
+    seen = Marginals.from_codes(asia, codes[rng.choice(len(codes), n, p=p)], tables="edges")
+    period = read_shift(asia, oracle, seen)
+    wide, expected = period.wide, period.wide.base + period.wide.effects @ shares
+    marks = np.zeros((len(codes), len(expected)))
+    at = wide_codes(wide, codes) + np.array([s.start for s in wide.net.slices])
+    np.put_along_axis(marks, at, 1, axis=1)
+    np.testing.assert_allclose(p @ marks, expected, atol=1e-12)  # the cells are where the rows fall
+    whole = (marks * p[:, None]).T @ marks - np.outer(expected, expected)
+    found = noise_of(period, expected, drawn_at(period, shares, 2)) * n
+    keep = np.r_[kept_categories(oracle), kept_cells(wide, expected, period.n)]
+    sd = np.sqrt(whole.diagonal()[keep])
+    scaled = lambda covariance: covariance[np.ix_(keep, keep)] / np.outer(sd, sd)
+    # 50,000 rows drawn: correlations are known to .0045 where both categories are common, and these are not
+    np.testing.assert_allclose(scaled(found), scaled(whole), atol=0.05)
+    assert expected[keep].min() * n >= 10 or len(keep) < len(expected)
+
+
+def test_misfit_at_the_truth_is_chi_squared_with_tables():
+    asia = load_network("asia")
+    oracle = Oracle.from_network(asia, tables="edges")
+    truth = random_mixture(asia, 3, seed=4)
+    found, freedom = [], []
+    for k in range(40):
+        seen = Marginals.from_codes(asia, sample_mixture(asia, truth, 20_000, seed=k)[0], tables="edges")
+        evidence = evidence_at(asia, oracle, seen, truth.weights.to_numpy(), seed=k)
+        found.append(evidence.misfit(truth.weights.to_numpy()))
+        freedom.append(len(evidence.target))
+    d = np.mean(freedom)
+    assert d > 8 and abs(np.mean(found) - d) < 4 * np.sqrt(2 * d / 40) + 0.5  # four standard errors; .5: few rows
+
+
+def test_estimated_tables_and_stable_counts_with_crosstabs():
+    "At the truth the misfit is χ², whichever of counts, tables and stable period have crosstabs."
+    asia = load_network("asia")
+    truth = random_mixture(asia, 3, base_weight=0.6, seed=4)
+    share, found = truth.weights.to_numpy(), []
+    for k in range(30):
+        stable = asia.sample(3_000, seed=[k, 0])
+        learned = estimated(asia, stable, smoothing=1.0)
+        crossed = CausalNetwork(learned.names, learned.states, learned.parents, learned.cpts, rows=learned.rows,
+                                smoothing=1.0, stable=Marginals.from_codes(asia, stable, tables="edges"))
+        seen = Marginals.from_codes(asia, sample_mixture(asia, truth, 20_000, seed=[k, 1])[0], tables="edges")
+        other = Marginals.from_codes(asia, asia.sample(3_000, seed=[k, 2]), tables="edges")
+        oracle = Oracle.from_network(learned, tables="edges")
+        row = {}
+        for name, net, base in [("own counts", learned, None), ("own tables", crossed, None), ("other", learned, other),
+                                ("other counts", learned, other.without_tables())]:
+            evidence = evidence_at(net, oracle, seen, share, baseline=base, seed=k)
+            row[name] = evidence.misfit(share) / len(evidence.target)
+        found.append(row)
+    means = pd.DataFrame(found).mean()
+    assert means.between(0.7, 1.35).all(), means  # 1 with a standard error of .07; smoothing and rare cells add to it
+
+
+def test_tables_close_what_assumption_1_closed():
+    asia = load_network("asia")
+    oracle = Oracle.from_network(asia, tables="edges")
+    shares = pd.Series(0.0, asia.index)
+    shares[[("lung", "yes"), ("lung", "no")]] = 0.1, 0.3  # both states: Assumption 1 does not hold
+    codes = sample_mixture(asia, Mixture(shares), 200_000, seed=1)[0]
+    crossed = fit_posterior(asia, Marginals.from_codes(asia, codes, tables="edges"), seed=1)
+    plain = fit_posterior(asia, Marginals.from_codes(asia, codes), seed=1)
+    assert abs(crossed.mixture.weights["lung"] - [0.1, 0.3]).max() < 0.02
+    assert (crossed.verdict["lung"] == "supported").all() and crossed.converged
+    assert abs(plain.mixture.weights["lung"] - [0.1, 0.3]).max() > 0.05  # Assumption 1 leaves one of them out
+    assert identify(oracle).status.value_counts().to_dict() == {"by data": 12, "under Assumption 1": 4}
+
+
+def test_identify_counts_on_assumption_1_in_any_catalogue():
+    net = CausalNetwork(("coin",), (("h", "t"),), ((),), (np.array([0.5, 0.5]),))
+    both = identify(Oracle.from_network(net, [{"coin": "h"}, {"coin": "t"}]))
+    one = identify(Oracle.from_network(net, [{"coin": "h"}]))
+    assert (both.status == "under Assumption 1").all() and "speaks of coin" in both.notes[0]
+    assert (one.status == "by data").all() and "says nothing of this catalogue" in one.notes[0]
+    asia = load_network("asia")
+    catalogue = [{node: state} for node, state in asia.index]
+    named, default = identify(Oracle.from_network(asia, catalogue)), identify(Oracle.from_network(asia))
+    assert named.rank == default.rank and (named.status.to_numpy() == default.status.to_numpy()).all()
+
+
+def test_bounds_with_tables_are_no_wider():
+    asia = load_network("asia")
+    oracle, truth = Oracle.from_network(asia, tables="edges"), random_mixture(asia, 4, seed=2)
+    exact = mixture_marginals(oracle, truth)
+    assert len(exact.tables) == 8
+    plain, crossed = share_bounds(oracle, exact.without_tables()), share_bounds(oracle, exact)
+    assert (crossed["upper"] - crossed["lower"] <= plain["upper"] - plain["lower"] + 1e-6).all()
+    determined = identify(oracle).status == "by data"
+    np.testing.assert_allclose(crossed["lower"][determined], truth.weights[determined], atol=1e-3)
+    np.testing.assert_allclose(crossed["upper"][determined], truth.weights[determined], atol=1e-3)
+
+
+def test_an_oracle_without_the_tables_is_worked_out_again():
+    asia = load_network("asia")
+    codes = sample_mixture(asia, random_mixture(asia, 2, seed=1), 5_000, seed=1)[0]
+    seen = Marginals.from_codes(asia, codes, tables=[("dysp", "smoke")])
+    given = fit_posterior(asia, seen, oracle=Oracle.from_network(asia), sweeps=100, seed=1)
+    alone = fit_posterior(asia, seen, sweeps=100, seed=1)
+    pd.testing.assert_frame_equal(given.to_frame(), alone.to_frame())
+    assert len(alone.evidence.target) == 9  # eight nodes of two states, and one cell
+
+
+# counting and reading
+
+
+def shop_rows(rows=3000, seed=0):
+    net = load_network("sachs")
+    codes = net.sample(rows, seed=seed)
+    return net, codes, net.frame(codes).astype(str)
+
+
+@pytest.fixture(scope="module")
+def sachs():
+    with warnings.catch_warnings(action="ignore"):  # rows rounded in the file
+        return shop_rows()
+
+
+@pytest.mark.parametrize("tables", ["edges", "families", [("Akt", "PKA"), ("Jnk", "P38")]])
+def test_tables_are_counted_wherever_the_rows_are(sachs, tables, tmp_path):
+    net, codes, frame = sachs
+    wanted = Marginals.from_codes(net, codes, tables=tables)
+    frame.to_parquet(tmp_path / "rows.parquet")
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    ibis.duckdb.connect(tmp_path / "rows.duckdb").create_table("hits", ibis.memtable(frame))
+    sources = [frame, ibis.memtable(frame), *(tmp_path / f"rows.{kind}" for kind in ("parquet", "csv", "duckdb"))]
+    for source in sources:
+        assert count_categories(source, net, tables=tables) == wanted, source
+
+
+def test_values_that_are_no_state_are_in_no_table(sachs):
+    net, codes, frame = sachs
+    odd = frame.assign(PKA=frame["PKA"].mask(frame.index < 10, "odd").mask(frame.index == 10))
+    with pytest.warns(CountsWarning, match="1 of 1 tables have other totals .* PKA × Akt 2,989 and"):
+        seen = count_categories(ibis.memtable(odd), net, tables=[("PKA", "Akt")])
+    assert seen.tables[0] == Marginals.from_codes(net, codes[11:], tables=[("PKA", "Akt")]).tables[0]
+    with pytest.warns(CountsWarning, match="2,989"):
+        assert count_categories(odd, net, tables=[("PKA", "Akt")]).tables == seen.tables
+
+
+def test_numbers_are_binned_in_tables_too():
+    ages = bin_labels([18, 30])
+    net = CausalNetwork(["age", "paid"], [ages, ["yes", "no"]], [(), (0,)], [np.full(3, 1 / 3), np.full((3, 2), 0.5)])
+    frame = pd.DataFrame({"age": [17.0, 18, 29.9, 30, 31, 44], "paid": ["yes", "no", "yes", "yes", "no", "no"]})
+    for source in (frame, ibis.memtable(frame)):
+        seen = count_categories(source, net, tables="edges")
+        assert seen.tables[0].counts.tolist() == [1, 0, 1, 1, 1, 2]
+
+
+def test_what_is_written_is_read_again(sachs, tmp_path):
+    net, codes, _ = sachs
+    for tables in ("edges", "families", [("Akt", "PKA")]):
+        seen = Marginals.from_codes(net, codes, tables=tables)
+        write_counts(seen, tmp_path / "counts.csv")
+        again = count_report(tmp_path / "counts.csv", net)
+        assert again == seen
+        raw = read_counts(tmp_path / "counts.csv")
+        if tables != "families":
+            assert Marginals.from_counts(net, raw) == seen
+        else:
+            with pytest.raises(ValueError, match="read from files: count_report"):
+                Marginals.from_counts(net, raw)
+
+
+ASIA_CODES = load_network("asia").sample(4000, seed=1)
+
+
+def asia_folder(folder, table):
+    "A report per feature but smoke, and a cross-tab beside them."
+    asia = load_network("asia")
+    counts = Marginals.from_codes(asia, ASIA_CODES).counts
+    for node in asia.names:
+        if node != "smoke":
+            counts[node].rename_axis("value").reset_index().to_csv(folder / f"{node}.csv", index=False)
+    (folder / "smoke by bronc.csv").write_text(table, encoding="utf-8")
+    return asia
+
+
+def crosstab_text(corner, sep=",", change=0, thousands=""):
+    asia = load_network("asia")
+    table = Marginals.from_codes(asia, ASIA_CODES, tables=[("smoke", "bronc")]).tables[0]
+    n = table.counts.to_numpy().reshape(2, 2)
+    shown = lambda number: f"{number:,}".replace(",", thousands)
+    lines = [[corner, "yes", "no", "Total"], ["yes", *n[0], n[0].sum()], ["no", *n[1], n[1].sum() + change],
+             ["Gesamt", *n.sum(axis=0), n.sum() + change]]
+    return table, "\n".join(sep.join(shown(c) if not isinstance(c, str) else c for c in line) for line in lines) + "\n"
+
+
+@pytest.mark.parametrize("corner, sep, thousands", [(r"smoke \ bronc", ",", ""), ("smoke × bronc", ";", "."),
+                                                    ("Smoke / Bronc", "\t", "")])
+def test_a_crosstab_beside_reports(tmp_path, corner, sep, thousands):
+    table, text = crosstab_text(corner, sep, thousands=thousands)
+    asia = asia_folder(tmp_path, text)
+    with pytest.warns(CountsWarning, match="a row of totals is the sum of the others: checked, and left out"):
+        seen = count_report(tmp_path, asia)
+    assert seen.tables == (table,)
+    assert seen.without_tables() == Marginals.from_codes(asia, ASIA_CODES)
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        (crosstab_text("smoke / bronc", change=7)[1], "of totals has"),
+        (crosstab_text("smoke / bronc")[1].replace("\nno,", "\nnever,"), "smoke by bronc.csv: node 'smoke' has no state 'never'"),
+        (crosstab_text("smoke / smoke")[1], "there are no counts for node 'smoke'"),
+        ("node,state,node2,state2,count\nsmoke,yes,smoke,no,3\n", "a table of 'smoke' with itself"),
+        ("node,state,node2,state2,count\nsmoke,yes,bronk,no,3\n", "no node 'bronk'; did you mean 'bronc'?"),
+        ("node,state,node2,state2,count\nsmoke,yes,bronc,no,3\nbronc,no,smoke,yes,3\n", "is there twice, once as"),
+        ("node,state,node2,state2,count\nsmoke,yes,bronc,no,3\nsmoke,yes,bronc,no,3\n", "has yes, no twice"),
+        ("node,state,node2,state2,count\nsmoke,yes,bronc,no,2.5\n", "a count is a whole number from 0 up, not 2.5"),
+        ("node,state,node2,state2,count\nsmoke,yes,bronc,no,12%\n", "has percentages: give counts"),
+        ("node,state,given,count\nbronc,yes,smok=yes,3\n", "the condition 'smok=yes' is not understood"),
+        ("node,state,node2,state2,count\nsmoke,yes,bronc,no,1950\nsmoke,no,bronc,no,2050\n", "has bronc=yes in 0.0% of"),
+    ],
+)
+def test_bad_tables_are_refused_with_the_place(tmp_path, text, message):
+    asia = asia_folder(tmp_path, text)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        count_report(tmp_path, asia)
+
+
+def test_counts_in_one_file_with_pairs(tmp_path):
+    asia = load_network("asia")
+    seen = Marginals.from_codes(asia, ASIA_CODES, tables="edges")
+    pairs = [pd.DataFrame([(*sum(zip(t.nodes, cell), ()), n) for cell, n in t.counts.items()],
+                          columns=["Feature", "Value", "Feature 2", "Value 2", "Hits"]) for t in seen.tables]
+    pd.concat(pairs).to_csv(tmp_path / "pairs.csv", index=False)
+    assert count_report(tmp_path / "pairs.csv", asia) == seen  # every node is on an edge: the pairs say all
+    frame = pd.concat(pairs).rename(columns={"Feature": "node"})
+    assert read_period(asia, frame).marginals == seen
+
+
+def test_a_table_with_too_many_cells_says_its_size_first():
+    many = [str(k) for k in range(60)]
+    net = CausalNetwork(["page", "land"], [many, many], [(), (0,)], [np.full(60, 1 / 60), np.full((60, 60), 1 / 60)])
+    with pytest.raises(ValueError, match="page × land has 60 × 60 = 3,600 cells, more than 2,500"):
+        Oracle.from_network(net, tables="edges")
+    with pytest.raises(ValueError, match="page × land has 60 × 60 = 3,600 cells"):
+        count_categories(ibis.memtable(net.frame(net.sample(10)).astype(str)), net, tables="edges", allow_missing=True)
+
+
+def test_the_command_counts_tables(tmp_path):
+    asia = load_network("asia")
+    asia.frame(ASIA_CODES).astype(str).to_parquet(tmp_path / "rows.parquet")
+    arguments = ["count", str(tmp_path / "rows.parquet"), "asia", "--out", str(tmp_path / "out.csv")]
+    done = CliRunner().invoke(commands, [*arguments, "--tables", "edges"])
+    assert done.exit_code == 0 and "8 tables" in done.output, done.output
+    assert count_report(tmp_path / "out.csv", asia) == Marginals.from_codes(asia, ASIA_CODES, tables="edges")
+    done = CliRunner().invoke(commands, [*arguments, "--tables", "edges", "--report"])
+    assert done.exit_code == 2 and "leave --tables out" in done.output

@@ -8,8 +8,8 @@ __all__ = ['TOLERATED', 'HALF', 'RULES', 'Totals', 'ENOUGH', 'MOST_FOREIGN', 'TO
            'from_percentages', 'total_of', 'Report', 'gather', 'count_number', 'quiet_number', 'drop_totals',
            'check_foreign', 'uneven_totals', 'check_whole', 'read_report', 'state_numbers', 'times_column', 'row_times',
            'Reading', 'column_codes', 'read_lines', 'weighted_counts', 'read_period', 'extra_column', 'read_object',
-           'read_path', 'read_sheet', 'read_cells', 'located', 'counted_in_place', 'count_values', 'count_categories',
-           'warned', 'count_report', 'read_counts', 'write_counts']
+           'read_path', 'read_sheet', 'read_cells', 'doubled', 'with_tables', 'located', 'counted_in_place',
+           'count_values', 'count_categories', 'warned', 'count_report', 'read_counts', 'write_counts']
 
 # %% ../../nbs/03-mixture/marginals.ipynb #imports
 import os
@@ -37,6 +37,14 @@ from .cells import (
     shorten,
     squeezed,
 )
+from .pairs import (
+    Double,
+    count_tables,
+    folder_doubles,
+    folder_margins,
+    read_double,
+    second_columns,
+)
 from .shapes import Cell, folder_cells, is_rows, long_columns, no_comments, object_cells, report_cells
 from .tables import (
     Column,
@@ -44,6 +52,7 @@ from .tables import (
     blank,
     checked_file,
     fitting,
+    frame_sheet,
     open_sheet,
     read_rows,
     sheet_columns,
@@ -51,7 +60,18 @@ from .tables import (
     write_table,
 )
 from .warehouse import IN_PLACE, damage_named, file_kind, open_table, table_values
-from ..network.axis import MOST, Counts, CountsWarning, Graph, Marginals
+from ..network.axis import (
+    MOST,
+    Counts,
+    CountsWarning,
+    Crosstab,
+    Graph,
+    Marginals,
+    Tables,
+    code_table,
+    table_nodes,
+    table_notes,
+)
 from ..network.calls import tell
 from ..network.network import CausalNetwork
 
@@ -977,6 +997,10 @@ def read_object(net: CausalNetwork, counts: Any, totals: Totals | None, allow_mi
         return read_lines(
             net, read_rows(counts, net.names), extra_column(net, counts, list(counts.columns)), allow_missing
         )
+    if isinstance(counts, pd.DataFrame) and totals is None:
+        double = read_double(net, frame_sheet(counts))
+        if double is not None:
+            return doubled(net, double, allow_missing)
     cells = object_cells(net, counts)
     if isinstance(cells, int):
         raise ValueError("these are rows under more than one header: keep the header that names the nodes")
@@ -1001,7 +1025,11 @@ def read_path(net: CausalNetwork, path: Path, totals: Totals | None, allow_missi
     """
     if path.is_dir() and any(path.glob("*.csv")):
         with located(path):
-            return read_cells(net, folder_cells(net, path), totals, allow_missing)
+            beside = folder_doubles(net, path)
+            if not beside.tables:
+                return read_cells(net, folder_cells(net, path), totals, allow_missing)
+            beside.cells = list(folder_margins(net, folder_cells(net, path), beside.tables))
+            return doubled(net, beside, allow_missing)
     if (kind := file_kind(path)) in IN_PLACE:
         table = open_table(path, name)
         with located(path), damage_named(path, kind):
@@ -1014,7 +1042,7 @@ def read_path(net: CausalNetwork, path: Path, totals: Totals | None, allow_missi
 
 
 def read_sheet(net: CausalNetwork, sheet: Sheet, totals: Totals | None, allow_missing: bool) -> Reading:
-    """What is on a sheet: a report, or rows.
+    """What is on a sheet: a report of one dimension or of two, or rows.
 
     Parameters
     ----------
@@ -1027,6 +1055,8 @@ def read_sheet(net: CausalNetwork, sheet: Sheet, totals: Totals | None, allow_mi
     -------
     Reading
     """
+    if totals is None and (double := read_double(net, sheet)) is not None:
+        return doubled(net, double, allow_missing, sheet.semicolons)
     cells = report_cells(net, sheet)
     if not isinstance(cells, int):
         return read_cells(net, cells, totals, allow_missing, sheet.semicolons)
@@ -1056,6 +1086,44 @@ def read_cells(
     """
     marginals, notes = read_report(net, cells, totals, allow_missing, semicolons)
     return Reading(marginals, notes.every(), None, tuple(notes.doubtful))
+
+
+def doubled(net: Graph, double: Double, allow_missing: bool, semicolons: bool = False) -> Reading:
+    """A report of two dimensions as a reading: counts of each node, and its tables.
+
+    Parameters
+    ----------
+    net : Graph
+    double : Double
+    allow_missing : bool
+    semicolons : bool, default False
+
+    Returns
+    -------
+    Reading
+    """
+    marginals, notes = read_report(net, double.cells, None, allow_missing, semicolons)
+    notes.said += double.said
+    return Reading(*with_tables(marginals, double.tables, notes.every()), None, tuple(notes.doubtful))
+
+
+def with_tables(
+    marginals: Marginals, tables: Iterable[Crosstab], said: tuple[str, ...] = ()
+) -> tuple[Marginals, tuple[str, ...]]:
+    """Counts with tables beside them, and what is to be said; raises ValueError where the two are at odds.
+
+    Parameters
+    ----------
+    marginals : Marginals
+    tables : Iterable[Crosstab]
+    said : tuple[str, ...], default ()
+
+    Returns
+    -------
+    tuple[Marginals, tuple[str, ...]]
+    """
+    out = Marginals(marginals.index, marginals.p, marginals.n, tables)
+    return out, (*said, *table_notes(out))
 
 
 @contextmanager
@@ -1134,8 +1202,10 @@ def count_categories(
     net: CausalNetwork,
     name: str | None = None,  # which table of a database file
     allow_missing: bool = False,  # whether to go on where more than one row in a hundred of a node is lost
+    *,
+    tables: Tables = (),  # "edges", "families" or pairs of nodes, to be counted together
 ) -> Marginals:
-    """Count each node by itself; warns CountsWarning of what is no state, raises ValueError for what does not fit.
+    """Count each node by itself, and tables; warns CountsWarning of what is no state, raises ValueError for what fails.
 
     Parameters
     ----------
@@ -1146,15 +1216,21 @@ def count_categories(
         which table of a database file
     allow_missing : bool, default False
         whether to go on where more than one row in a hundred of a node is lost
+    tables : Tables, default ()
+        "edges", "families" or pairs of nodes, to be counted together
 
     Returns
     -------
     Marginals
     """
-    found, notes = counted_in_place(table, net, name), Notes()
+    found, notes, wanted = counted_in_place(table, net, name), Notes(), table_nodes(net, tables)
     if found is None:
         reading = read_period(net, table, None, allow_missing, name)
-        return warned(reading.marginals, reading.notes)
+        if wanted and reading.codes is None:
+            raise ValueError("tables are counted from rows, and these are counts: leave tables= out")
+        codes = reading.codes if reading.codes is not None else np.zeros((0, 0), int)
+        found_tables = [code_table(net, codes, nodes) for nodes in wanted]
+        return warned(*with_tables(reading.marginals, found_tables, reading.notes))
     lost_rows(net, found, allow_missing, notes)
     notes.said += said_of(found)
     counts = (
@@ -1165,7 +1241,11 @@ def count_categories(
         .to_numpy(dtype=float)
     )
     n = np.array([counts[s].sum() for s in net.slices])
-    return warned(Marginals(net.index, counts / np.repeat(n, net.sizes), n), notes.every())
+    alone = Marginals(net.index, counts / np.repeat(n, net.sizes), n)
+    if isinstance(table, (str, Path)) and wanted:
+        with damage_named(table, "a table"):
+            return warned(*with_tables(alone, count_tables(open_table(table, name), net, wanted), notes.every()))
+    return warned(*with_tables(alone, count_tables(table, net, wanted) if wanted else (), notes.every()))
 
 
 def warned(marginals: Marginals, notes: Sequence[str]) -> Marginals:
@@ -1186,7 +1266,7 @@ def warned(marginals: Marginals, notes: Sequence[str]) -> Marginals:
 
 # %% ../../nbs/03-mixture/marginals.ipynb #count-report
 def count_report(
-    path: str | Path,  # a report of any shape; or a folder of CSV files, one a feature
+    path: str | Path,  # a report of any shape, cross-tabs too; or a folder of CSV files, one per feature or table
     net: CausalNetwork,
     allow_missing: bool = False,  # whether to go on where more than one row in a hundred of a node is lost
 ) -> Marginals:
@@ -1195,7 +1275,7 @@ def count_report(
     Parameters
     ----------
     path : str | Path
-        a report of any shape; or a folder of CSV files, one a feature
+        a report of any shape, cross-tabs too; or a folder of CSV files, one per feature or table
     net : CausalNetwork
     allow_missing : bool, default False
         whether to go on where more than one row in a hundred of a node is lost
@@ -1210,7 +1290,7 @@ def count_report(
 
 def read_counts(
     path: str | Path,  # a long table of counts: text in any dialect, or Excel
-) -> pd.DataFrame:  # columns node, state (text), count (int)
+) -> pd.DataFrame:  # columns node, state (text), those of a second dimension where there are any, count (int)
     """Read a table of counts as it stands, without a network; raises ValueError that names the file and line, OSError.
 
     Parameters
@@ -1221,7 +1301,7 @@ def read_counts(
     Returns
     -------
     pd.DataFrame
-        columns node, state (text), count (int)
+        columns node, state (text), those of a second dimension where there are any, count (int)
     """
     sheet = open_sheet(path)
     with located(path):
@@ -1230,29 +1310,30 @@ def read_counts(
         raise ValueError(f"{path}: the first line names no column 'node'; it should be node,state,count")
     (above, (node, state, count)), found = head[0], {}
     lines = [line for k, line in enumerate(sheet.read()) if k >= above]
-    width = len(lines[0][1])
+    width, second = len(lines[0][1]), second_columns(lines[0][1])
     cells = [
         (where, line) for where, line in fitting(no_comments(lines[1:], width), width) if not all(map(blank, line))
     ]
     sign = decimal_sign(line[count] for _, line in cells) or ("," if sheet.semicolons else "")
     for where, line in cells:
-        key = str(unmarked(line[node])), str(unmarked(line[state]))
+        more = ("" if blank(line[at]) else str(unmarked(line[at])) for at in second.values())
+        key = str(unmarked(line[node])), str(unmarked(line[state])), *more
         if key in found:
             raise ValueError(
                 f"{where}: node {key[0]!r}, state {key[1]!r} was counted before; add the two counts up, or drop one"
             )
-        number, percent = count_number(line[count], where, key, sign)
+        number, percent = count_number(line[count], where, key[:2], sign)
         if percent or number % 1:
             raise ValueError(f"{where}: a count is a whole number from 0 up to 2^53, not {line[count]!r}")
         found[key] = int(number)
     if not found:
         raise ValueError(f"{path} holds no counts: it needs a line for every state of every node")
-    return pd.DataFrame([(*key, n) for key, n in found.items()], columns=["node", "state", "count"])
+    return pd.DataFrame([(*key, n) for key, n in found.items()], columns=["node", "state", *second, "count"])
 
 
 def write_counts(
     marginals: Marginals,  # of counts, not exact ones
-    path: str | Path,  # CSV with the columns node, state, count
+    path: str | Path,  # CSV with the columns node, state, count; with tables node2 and state2, or given, as well
 ) -> None:
     """Write aggregates as a file that every reader here reads; raises ValueError for exact marginals.
 
@@ -1261,6 +1342,21 @@ def write_counts(
     marginals : Marginals
         of counts, not exact ones
     path : str | Path
-        CSV with the columns node, state, count
+        CSV with the columns node, state, count; with tables node2 and state2, or given, as well
     """
-    write_table(marginals.counts.rename_axis(["node", "state"]).to_frame(), path)
+    single = marginals.counts.rename_axis(["node", "state"])
+    if not marginals.tables:
+        return write_table(single.to_frame(), path)
+    pairs = all(len(table.nodes) == 2 for table in marginals.tables)
+    parts = [single.reset_index()]
+    for table in marginals.tables:
+        lines, (*first, last) = table.counts.reset_index(), table.nodes
+        if pairs:
+            more = {"node": first[0], "state": lines[first[0]], "node2": last, "state2": lines[last]}
+        else:
+            said = lambda cells, first=first: ", ".join(f"{node}={state}" for node, state in zip(first, cells))
+            given = [said(cells) for cells in lines[first].to_numpy()]
+            more = {"node": last, "state": lines[last], "given": given}
+        parts.append(pd.DataFrame({**more, "count": lines["count"]}))
+    columns = ["node", "state", *(("node2", "state2") if pairs else ("given",)), "count"]
+    write_table(pd.concat(parts)[columns].fillna("").set_index(columns[:-1]), path)

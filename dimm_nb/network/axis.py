@@ -1139,6 +1139,8 @@ def split_counts(
     tuple[Counts, tuple[Crosstab, ...]]
         of one node at a time; tables
     """
+    if isinstance(counts, pd.DataFrame) and "given" in counts.columns and (counts["given"].fillna("") != "").any():
+        raise ValueError("counts under a condition ('given') are read from files: count_report(path, net)")
     if not isinstance(counts, pd.DataFrame) or not {"node2", "state2"} <= set(counts.columns):
         return counts, ()
     double = counts["node2"].notna() & (counts["node2"] != "")

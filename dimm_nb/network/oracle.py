@@ -789,7 +789,7 @@ def checked_marginals(
     base: ArrayLike | pd.Series, # (S,) P(X_j = β)
     do: ArrayLike | pd.DataFrame, # (S, S) row c: marginals under the c-th single-node intervention
     tol: float = 1e-6, # deviations up to here are rounding, and removed where the graph decides
-) -> tuple: # index, parents, base, do, and the interventions' axis: what an `Oracle` is made of
+) -> tuple: # index, parents, base, do, the interventions' axis and positions: what an `Oracle` is made of
     """The paper's Problem 1, checked: raises ValueError where graph and marginals cannot belong together.
 
     Parameters
@@ -808,7 +808,7 @@ def checked_marginals(
     Returns
     -------
     tuple
-        index, parents, base, do, and the interventions' axis: what an `Oracle` is made of
+        index, parents, base, do, the interventions' axis and positions: what an `Oracle` is made of
     """
     axis, names = read_index(index)
     graph, slices = read_parents(parents, names), node_slices(axis)
@@ -818,7 +818,7 @@ def checked_marginals(
     dos = [{j: k} for j, s in enumerate(slices) for k in range(s.stop - s.start)]
     expected = exact_where_known(graph, slices, p, np.full(p_do.shape, np.nan), dos).T
     check_effects(p, p_do, expected, axis, tol)
-    return axis, graph, p, np.where(np.isnan(expected), p_do, expected), axis
+    return axis, graph, p, np.where(np.isnan(expected), p_do, expected), axis, tuple(dos)
 
 # %% ../../nbs/02-network/oracle.ipynb #oracle-class
 @dataclass(frozen=True, eq=False, repr=False)
@@ -837,6 +837,8 @@ class Oracle:
         (C, S) row c: marginals under intervention c
     interventions : pd.Index
         (C,) equals `index` for the default catalogue
+    dos : tuple[Mapping[int, int], ...], default ()
+        C interventions as positions {node: state}
     tables : tuple[tuple[str, ...], ...], default ()
         nodes of each table that is known too
     table_base : tuple[np.ndarray, ...], default ()
@@ -849,6 +851,7 @@ class Oracle:
     base: np.ndarray # (S,) P(X_j = β)
     do: np.ndarray # (C, S) row c: marginals under intervention c
     interventions: pd.Index # (C,) equals `index` for the default catalogue
+    dos: tuple[Mapping[int, int], ...] = () # C interventions as positions {node: state}
     tables: tuple[tuple[str, ...], ...] = () # nodes of each table that is known too
     table_base: tuple[np.ndarray, ...] = () # of each, (K_1, …, K_k)
     table_do: tuple[np.ndarray, ...] = () # of each, (C, K_1, …, K_k)
@@ -930,7 +933,7 @@ class Oracle:
         own = slice(len(net.index))
         out = [(base[s], columns[s].T) for s in wide.slices[len(net.names):]]
         shapes = [tuple(net.sizes[net.names.index(node)] for node in nodes) for nodes in names]
-        return cls(net.index, net.parents, base[own], np.ascontiguousarray(columns[own].T), axis, names,
+        return cls(net.index, net.parents, base[own], np.ascontiguousarray(columns[own].T), axis, tuple(dos), names,
                    tuple(p.reshape(shape) for (p, _), shape in zip(out, shapes)),
                    tuple(p.reshape(-1, *shape) for (_, p), shape in zip(out, shapes)))
     @classmethod

@@ -23,6 +23,7 @@ from ..network.axis import Marginals
 from ..network.network import CausalNetwork
 from ..network.oracle import Catalogue, Oracle, read_catalogue
 from ..network.soft import Surgery
+from .crossed import Wide, kept_cells, wide_codes, wide_counts, widened
 from .tables import Simulated, forced_nodes, table_noise
 from ..solvers.shift import laid_out
 
@@ -242,14 +243,14 @@ class Origin:
     Attributes
     ----------
     p : np.ndarray
-        (S,)
+        (S',)
     n : np.ndarray
-        (n_nodes,) rows behind it; inf: the network's own marginals, or exact ones
+        (nodes and tables) rows behind it; inf: the network's own marginals, or exact ones
     own : bool
         the network's own marginals, or the rows that its tables were learned from
     """
-    p: np.ndarray # (S,)
-    n: np.ndarray # (n_nodes,) rows behind it; inf: the network's own marginals, or exact ones
+    p: np.ndarray # (S',)
+    n: np.ndarray # (nodes and tables) rows behind it; inf: the network's own marginals, or exact ones
     own: bool # the network's own marginals, or the rows that its tables were learned from
 
 
@@ -258,7 +259,7 @@ Baseline = Marginals | Literal["network"] | None
 
 def origin_of(
     net: CausalNetwork,
-    oracle: Oracle, # of this network
+    wide: Wide, # of this network
     # None: the stable counts that the network keeps, if it does; "network": its own marginals
     baseline: Baseline = None,
 ) -> Origin:
@@ -267,7 +268,7 @@ def origin_of(
     Parameters
     ----------
     net : CausalNetwork
-    oracle : Oracle
+    wide : Wide
         of this network
     baseline : Baseline, default None
         None: the stable counts that the network keeps, if it does; "network": its own marginals
@@ -280,10 +281,11 @@ def origin_of(
         raise ValueError(f"baseline is counts of a stable period, or 'network' for the network's own marginals, not "
                          f"{baseline!r}")
     counts = net.stable if baseline is None else None if isinstance(baseline, str) else baseline
-    if counts is None: return Origin(oracle.base, np.full(len(net.names), np.inf), True)
+    if counts is None: return Origin(wide.base, np.full(len(wide.net.names), np.inf), True)
     p, n = aligned_marginals(net, counts, exact=True)
     kept = net.stable.reindex(net.index) if net.stable is not None else None
-    return Origin(p, n, kept is not None and np.array_equal(kept.p, p) and np.array_equal(kept.n, n))
+    own = kept is not None and np.array_equal(kept.p, p) and np.array_equal(kept.n, n)
+    return Origin(*wide_counts(wide, p, n, counts), own)
 
 # %% ../../nbs/05-posterior/evidence.ipynb #period-class
 @dataclass(frozen=True, eq=False)
@@ -298,53 +300,66 @@ class Period:
         the oracle's catalogue
     dos : Sequence[Surgery]
         C interventions as positions
+    wide : Wide
+        what all below is laid out on
     p : np.ndarray
-        (S,) observed
+        (S',) observed
     n : np.ndarray
-        (n_nodes,)
+        (nodes and tables)
     origin : Origin
     shared_rows : bool
         see `sampling_covariance`
     factors : np.ndarray
-        (n_nodes,) by which counts scatter more than independent rows: 1 or more
+        (nodes and tables) by which counts scatter more than independent rows: 1 or more
     still : Simulated | None
         rows drawn where nothing happens, if they are needed
     before : np.ndarray
-        (S, S) noise of the origin, as far as the shares do not matter
+        (S', S') noise of the origin, as far as the shares do not matter
     """
     net: CausalNetwork
     oracle: Oracle
     interventions: Catalogue | None # the oracle's catalogue
     dos: Sequence[Surgery] # C interventions as positions
-    p: np.ndarray # (S,) observed
-    n: np.ndarray # (n_nodes,)
+    wide: Wide # what all below is laid out on
+    p: np.ndarray # (S',) observed
+    n: np.ndarray # (nodes and tables)
     origin: Origin
     shared_rows: bool # see `sampling_covariance`
-    factors: np.ndarray # (n_nodes,) by which counts scatter more than independent rows: 1 or more
+    factors: np.ndarray # (nodes and tables) by which counts scatter more than independent rows: 1 or more
     still: Simulated | None # rows drawn where nothing happens, if they are needed
-    before: np.ndarray # (S, S) noise of the origin, as far as the shares do not matter
+    before: np.ndarray # (S', S') noise of the origin, as far as the shares do not matter
 
     @property
-    def shift(self) -> np.ndarray: # (S,)
+    def shift(self) -> np.ndarray: # (S',)
         """What the interventions have to explain.
 
         Returns
         -------
         np.ndarray
-            (S,)
+            (S',)
         """
         return self.p - self.origin.p
     @property
     def rows(self) -> np.ndarray: # (n_nodes,) float
-        """As many independent rows with an exact origin would show as much.
+        """As many independent rows with an exact origin would show as much of each node.
 
         Returns
         -------
         np.ndarray
             (n_nodes,) float
         """
-        return 1 / (self.factors * (1 / self.n + 1 / self.origin.n))
-    def scattered(self, covariance: np.ndarray, n: np.ndarray, shared_rows: bool) -> np.ndarray: # (S, S)
+        return (1 / (self.factors * (1 / self.n + 1 / self.origin.n)))[:self.wide.own]
+    @property
+    def counted(self) -> np.ndarray: # (S',) bool
+        """Where the shift starts from counts, not from the network's own numbers.
+
+        Returns
+        -------
+        np.ndarray
+            (S',) bool
+        """
+        return np.repeat(np.isfinite(self.origin.n), self.wide.net.sizes)
+    def scattered(self, covariance: np.ndarray, n: np.ndarray, shared_rows: bool) -> np.ndarray: # (S', S')
         """Covariance of marginals from that of one row: sample sizes, and more scatter than independent rows have.
 
         Parameters
@@ -356,10 +371,10 @@ class Period:
         Returns
         -------
         np.ndarray
-            (S, S)
+            (S', S')
         """
-        root = np.sqrt(np.repeat(self.factors, self.net.sizes))
-        return sampling_covariance(self.net, covariance, n, shared_rows) * np.outer(root, root)
+        root = np.sqrt(np.repeat(self.factors, self.wide.net.sizes))
+        return sampling_covariance(self.wide.net, covariance, n, shared_rows) * np.outer(root, root)
 
 
 def positive_part(
@@ -401,12 +416,16 @@ def noise_before(
     np.ndarray
         (S, S)
     """
-    net, origin = period.net, period.origin
+    net, origin = period.wide.net, period.origin
     if period.still is None: return np.zeros((len(net.index),) * 2)
     rows = row_covariance(net, smoothed(net.slices, origin.p, origin.n), period.still.codes)
     V = period.scattered(rows, origin.n, True)
     if not origin.own: return V
-    return positive_part(V - table_noise(net, period.still, factors=period.factors), np.sqrt(V.diagonal()))
+    counted = np.ix_(*[np.flatnonzero(period.counted)] * 2)
+    left = (V - table_noise(net, period.still, factors=period.factors))[counted]
+    out = np.zeros(V.shape)
+    out[counted] = positive_part(left, np.sqrt(V[counted].diagonal()))
+    return out
 
 
 def read_shift(
@@ -443,13 +462,16 @@ def read_shift(
     -------
     Period
     """
-    p, n = aligned_marginals(net, marginals)
-    origin = origin_of(net, oracle, baseline)
-    still = Simulated(codes := net.sample(ROWS, seed),
+    alone = aligned_marginals(net, marginals)
+    wide = widened(net, oracle, [table.nodes for table in marginals.pairs])
+    p, n = wide_counts(wide, *alone, marginals)
+    origin = origin_of(net, wide, baseline)
+    still = Simulated(codes := wide_codes(wide, net.sample(ROWS, seed)),
                       np.zeros(codes.shape, bool)) if np.isfinite(origin.n).any() else None
-    known = np.ones(len(n)) if factors is None else factors
-    period = Period(net, oracle, interventions, read_catalogue(net, interventions)[0], p, n, origin, shared_rows,
-                    known, still, np.zeros(0))
+    known = np.ones(wide.own) if factors is None else factors
+    of_tables = [max(known[net.position(a)], known[net.position(b)]) for a, b in wide.tables]
+    period = Period(net, oracle, interventions, read_catalogue(net, interventions)[0], wide, p, n, origin, shared_rows,
+                    np.r_[known, of_tables], still, np.zeros(0))
     return replace(period, before=noise_before(period))
 
 # %% ../../nbs/05-posterior/evidence.ipynb #evidence-class
@@ -460,7 +482,7 @@ class Evidence:
     Attributes
     ----------
     design : np.ndarray
-        (S − n, C) whitened effects
+        (S − n, C) whitened effects; with tables, their cells count as categories, here and below
     target : np.ndarray
         (S − n,) whitened shift: standard normal noise around design·π
     pilot : np.ndarray
@@ -469,13 +491,16 @@ class Evidence:
         (S − n,) positions of the categories that count
     noise : np.ndarray, default field(default_factory=lambda: np.zeros((0, 0)))
         (S − n, S − n) W: covariance of the shift there
+    node : np.ndarray, default field(default_factory=lambda: np.zeros(0, int))
+        (S − n,) the node that each is about
     """
-    design: np.ndarray # (S − n, C) whitened effects
+    design: np.ndarray # (S − n, C) whitened effects; with tables, their cells count as categories, here and below
     target: np.ndarray # (S − n,) whitened shift: standard normal noise around design·π
     pilot: np.ndarray # (C,) the shares at which the noise was worked out
     keep: np.ndarray = field(default_factory=lambda: np.zeros(0, int)) # (S − n,) positions of the categories that count
     # (S − n, S − n) W: covariance of the shift there
     noise: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    node: np.ndarray = field(default_factory=lambda: np.zeros(0, int)) # (S − n,) the node that each is about
 
     @cached_property
     def gram(self) -> np.ndarray: # (C, C) information on the shares
@@ -598,34 +623,34 @@ def drawn_at(
     """
     pi = Mixture(pd.Series(shares / max(1.0, shares.sum()), period.oracle.interventions))
     codes, labels = sample_mixture(period.net, pi, ROWS, seed=seed, interventions=period.interventions)
-    return Simulated(codes, forced_nodes(labels, period.dos, len(period.net.names)))
+    return Simulated(wide_codes(period.wide, codes), forced_nodes(labels, period.dos, len(period.wide.net.names)))
 
 
 def noise_of(
     period: Period,
-    p: np.ndarray, # (S,) expected marginals
+    p: np.ndarray, # (S',) expected
     drawn: Simulated, # rows that have them
-) -> np.ndarray: # (S, S) W
+) -> np.ndarray: # (S', S') W
     """Covariance of the shift: of the counts, of what it is measured from, of the tables.
 
     Parameters
     ----------
     period : Period
     p : np.ndarray
-        (S,) expected marginals
+        (S',) expected
     drawn : Simulated
         rows that have them
 
     Returns
     -------
     np.ndarray
-        (S, S) W
+        (S', S') W
     """
-    net = period.net
+    net, own = period.wide.net, period.origin.own
     rows = row_covariance(net, smoothed(net.slices, p, period.n), drawn.codes)
     V = period.scattered(rows, period.n, period.shared_rows) + period.before
     if net.rows is None: return V
-    return V + table_noise(net, drawn, None if period.origin.own else period.still, period.factors)
+    return V + table_noise(net, drawn, None if own else period.still, period.factors, None if own else period.counted)
 
 
 def evidence_of(
@@ -648,16 +673,18 @@ def evidence_of(
     -------
     Evidence
     """
-    net, oracle = period.net, period.oracle
-    keep = kept_categories(oracle)
+    net, wide = period.wide.net, period.wide
+    expected = period.p if shares is None else wide.base + wide.effects @ shares
+    keep = np.r_[kept_categories(period.oracle), kept_cells(wide, expected, period.n)]
     if shares is None:
         noise = period.scattered(node_blocks(net.slices, smoothed(net.slices, period.p, period.n)), period.n,
                                  False) + period.before
-    else: noise = noise_of(period, oracle.base + oracle.effects @ shares, drawn_at(period, shares, seed))
+    else: noise = noise_of(period, expected, drawn_at(period, shares, seed))
     noise = noise[np.ix_(keep, keep)]
     white = whitener(noise)
-    design, target = steady(white @ oracle.effects[keep]), steady(white @ period.shift[keep])
-    return Evidence(design, target, steady(pilot_shares(design, target)) if shares is None else shares, keep, noise)
+    design, target = steady(white @ wide.effects[keep]), steady(white @ period.shift[keep])
+    return Evidence(design, target, steady(pilot_shares(design, target)) if shares is None else shares, keep, noise,
+                    wide.node[keep])
 
 # %% ../../nbs/05-posterior/evidence.ipynb #gather-evidence
 def evidence_at(

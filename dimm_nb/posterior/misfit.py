@@ -75,7 +75,7 @@ NONE_AT_ODDS = pd.DataFrame({"p_value": pd.Series(dtype=float), "looks_like": pd
 def node_residuals(
     evidence: Evidence,
     inside: np.ndarray, # (C,) bool: the sparse answer
-    node_of: np.ndarray, # (S,) position of each category's node
+    n_nodes: int,
 ) -> np.ndarray: # (n_nodes,) p-values
     """How surprising each node's part of what is left is by itself.
 
@@ -84,8 +84,7 @@ def node_residuals(
     evidence : Evidence
     inside : np.ndarray
         (C,) bool: the sparse answer
-    node_of : np.ndarray
-        (S,) position of each category's node
+    n_nodes : int
 
     Returns
     -------
@@ -93,8 +92,8 @@ def node_residuals(
         (n_nodes,) p-values
     """
     left, _ = support_residual(evidence, inside)
-    shift, here = np.linalg.solve(whitener(evidence.noise), left), node_of[evidence.keep]
-    out = np.ones(node_of.max() + 1)
+    shift, here = np.linalg.solve(whitener(evidence.noise), left), evidence.node
+    out = np.ones(n_nodes)
     for j in np.unique(here):
         at = here == j
         sd = np.sqrt(evidence.noise.diagonal()[at])
@@ -124,8 +123,7 @@ def at_odds(
     pd.DataFrame
         index the nodes most at odds, worst first; columns p_value (of the node by itself), looks_like
     """
-    sizes = [s.stop - s.start for s in oracle.slices]
-    p = node_residuals(evidence, inside, np.repeat(np.arange(len(sizes)), sizes))
+    p = node_residuals(evidence, inside, len(oracle.names))
     odd = p < SURPRISING / len(p)
     if not odd.any(): odd = p == p.min()
     below = descendants(oracle.parents, oracle.order) & ~np.eye(len(p), dtype=bool)

@@ -26,6 +26,7 @@ from ..network.calls import once_positional, tell
 from ..network.network import CausalNetwork
 from ..network.oracle import Catalogue, Oracle
 from ..network.soft import Surgery
+from .crossed import needed_sets, open_shares
 from .evidence import Baseline, Evidence, Period, evidence_of, few_rows, pilot_shares, read_shift
 from .identification import ASKED, SURE, detectable_shares, information_left, look_alikes
 from .misfit import NONE_AT_ODDS, UNDONE, at_odds, goodness_of_fit, tell_tales, undoing
@@ -687,6 +688,7 @@ def check_oracle(
     net: CausalNetwork,
     interventions: Catalogue | None,
     oracle: Oracle | None, # None: worked out
+    tables: Sequence[tuple[str, ...]] = (), # that the counts have
 ) -> tuple[Oracle, list[Surgery]]: # and the catalogue as positions
     """The oracle of this network and catalogue; raises ValueError for another one's, or an empty or repeated catalogue.
 
@@ -696,6 +698,8 @@ def check_oracle(
     interventions : Catalogue | None
     oracle : Oracle | None
         None: worked out
+    tables : Sequence[tuple[str, ...]], default ()
+        that the counts have
 
     Returns
     -------
@@ -703,10 +707,12 @@ def check_oracle(
         and the catalogue as positions
     """
     dos, axis = components(net, interventions)
-    if oracle is None: oracle = Oracle.from_network(net, interventions)
+    if oracle is None: oracle = Oracle.from_network(net, interventions, tables)
     if not (oracle.index.equals(net.index) and oracle.interventions.equals(axis)):
         raise ValueError("the oracle is for another network or catalogue: leave oracle= out, or build it with "
                          "Oracle.from_network(net, interventions)")
+    if not {*map(frozenset, tables)} <= {*map(frozenset, oracle.tables)}:
+        oracle = Oracle.from_network(net, interventions, tables)
     return oracle, dos
 
 
@@ -919,16 +925,16 @@ def run_network(
     Run
     """
     oracle, dos = period.oracle, period.dos
-    sets, sizes = choice_sets(oracle.base, oracle.slices, dos) if prior.assumption_1 else no_sets(len(dos))
+    asked = choice_sets(oracle.base, oracle.slices, dos) if prior.assumption_1 else no_sets(len(dos))
+    problem_of = lambda found: make_problem(found.gram, found.score, *(
+        needed_sets(*asked, open_shares(found.design)) if period.wide.tables else asked))
     with threadpool_limits(limits=1, user_api="blas"):  # one order of sums, however many cores
         if alone := near is None:
             first = evidence_of(period, evidence_of(period).pilot, rng)
-            problem = make_problem(first.gram, first.score, sets, sizes)
-            near = run_chains(problem, first.pilot, prior, 2, sweeps // 4, warmup // 2, rng).share.mean(axis=(0, 1))
+            near = run_chains(problem_of(first), first.pilot, prior, 2, sweeps // 4, warmup // 2, rng).share.mean(axis=(0, 1))
         evidence = evidence_of(period, near, rng)
-        problem = make_problem(evidence.gram, evidence.score, sets, sizes)
         start = first.pilot if alone else pilot_shares(evidence.design, evidence.target)
-        return Run(period, evidence, run_chains(problem, start, prior, chains, sweeps, warmup, rng))
+        return Run(period, evidence, run_chains(problem_of(evidence), start, prior, chains, sweeps, warmup, rng))
 
 
 def run_members(
@@ -1012,7 +1018,8 @@ def posterior_of(
     Posterior
     """
     check_chains(chains, sweeps, warmup, prior)
-    oracle, _ = check_oracle(net, interventions, oracle)
+    tables = [table.nodes for table in marginals.pairs] if isinstance(marginals, Marginals) else []
+    oracle, _ = check_oracle(net, interventions, oracle, tables)
     rng = np.random.default_rng(seed)
     factors = factors_of(net, scatter)
     said: tuple[str, ...] = ()
@@ -1020,13 +1027,13 @@ def posterior_of(
         baseline, between, said = read_quiet(net, baseline)
         factors = np.maximum(factors, between)
     networks = members_of(net, members, rng)
-    periods = (read_shift(one, oracle if one is net else Oracle.from_network(one, interventions), marginals,
+    periods = (read_shift(one, oracle if one is net else Oracle.from_network(one, interventions, tables), marginals,
                           interventions, shared_rows, baseline, factors, rng) for one in networks)
     if len(networks) == 1: runs = [run_network(next(periods), prior, chains, sweeps, warmup, rng)]
     else: runs = run_members(periods, prior, sweeps, warmup, rng)
     if members is not None and members > len(networks) == 1:
         said = (*said, "there are no other networks that the stable period cannot tell apart: this one stands alone")
-    return summarise(runs, prior, (*few_rows(net.names, runs[0].period.n), *said))
+    return summarise(runs, prior, (*few_rows(net.names, runs[0].period.n[:len(net.names)]), *said))
 
 # %% ../../nbs/05-posterior/posterior.ipynb #fit-posterior
 @once_positional("seed")

@@ -169,6 +169,7 @@ def table_noise(
     drawn: Simulated, # from the mixture whose marginals are meant
     less: Simulated | None = None, # from another, whose marginals are subtracted
     factors: np.ndarray | None = None, # (n_nodes,) by which counts scatter more than independent rows
+    counted: np.ndarray | None = None, # (S,) bool: marginals from which `less` is subtracted; None: all
 ) -> np.ndarray: # (S, S) K
     """Covariance of a mixture's marginals, or of a difference of two, that comes from the tables.
 
@@ -181,6 +182,8 @@ def table_noise(
         from another, whose marginals are subtracted
     factors : np.ndarray | None, default None
         (n_nodes,) by which counts scatter more than independent rows
+    counted : np.ndarray | None, default None
+        (S,) bool: marginals from which `less` is subtracted; None: all
 
     Returns
     -------
@@ -197,7 +200,7 @@ def table_noise(
         at = np.flatnonzero(met[:-1] & np.isfinite(behind))
         if not len(at): continue
         J = responses(net, j, at, drawn, reach[j])
-        if less is not None: J = J - responses(net, j, at, less, reach[j])
+        if less is not None: J = J - responses(net, j, at, less, reach[j]) * (1 if counted is None else counted)
         columns = np.flatnonzero(reach[j][node])
         root = np.sqrt(net.cpts[j].reshape(-1, net.sizes[j])[at] / (behind[at] + 1)[:, None])
         A = (root[..., None] * J[..., columns]).reshape(-1, len(columns))

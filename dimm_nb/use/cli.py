@@ -882,6 +882,8 @@ def learn_verb(
 )
 @click.option("--name", **NAME)
 @click.option("--period", **PERIOD)
+@click.option("--tables", type=click.Choice(["edges", "families"]),
+              help="Count tables too: of each cause with its effect, or of each feature with all its causes.")
 @click.option("--allow-missing", **MISSING)
 @click.option("--out", required=True, **OUT_FILE, help="CSV for the counts.")
 @click.option("--quiet", **QUIET)
@@ -891,6 +893,7 @@ def count_verb(
     report: bool,
     name: str | None,
     period: str | None,
+    tables: Literal["edges", "families"] | None,
     allow_missing: bool,
     out: Path,
     quiet: bool,
@@ -901,7 +904,9 @@ def count_verb(
     keep_apart({"TABLE": table, "NETWORK": network_file(network)}, {"--out": out})
     if period is not None and not report:
         raise click.UsageError("--period is for --report: of rows, save those that are meant")
-    count = dimm_nb.count_report if report else dimm_nb.count_categories
+    if report and tables is not None:
+        raise click.UsageError("--report has its own tables, if it has any: leave --tables out")
+    count = dimm_nb.count_report if report else partial(dimm_nb.count_categories, tables=tables or ())
     with waiting(f"counting {table.name}", quiet) as say, chosen(table, name, period) as source:
         net = read_network(network)
         say(f"counting {len(net.names)} features of {table}")
