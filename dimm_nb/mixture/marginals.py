@@ -1322,7 +1322,7 @@ def read_counts(
             raise ValueError(
                 f"{where}: node {key[0]!r}, state {key[1]!r} was counted before; add the two counts up, or drop one"
             )
-        number, percent = count_number(line[count], where, key[:2], sign)
+        number, percent = count_number(line[count], where, (key[0], key[1]), sign)
         if percent or number % 1:
             raise ValueError(f"{where}: a count is a whole number from 0 up to 2^53, not {line[count]!r}")
         found[key] = int(number)

@@ -87,11 +87,11 @@ def sql_tables(
     width, parts = max(map(len, tables)), []
     columns = dict(zip(net.names, (table.columns[at] for at in match_columns(net.names, table.columns))))
     for k, nodes in enumerate(tables):
-        keys = {}
+        columns_of: dict[str, Any] = {}
         for i, node in enumerate(nodes):
             cuts, column = cut_points(net.states[net.position(node)]), table[columns[node]]
-            keys[f"v{i}"] = column if cuts is None else sql_binned(column, cuts)
-        group = table.group_by(**keys).agg(rows=lambda t: t.count())
+            columns_of[f"v{i}"] = column if cuts is None else sql_binned(column, cuts)
+        group = table.group_by(**columns_of).agg(rows=lambda t: t.count())
         cells = {f"v{i}": sql_cell(group[f"v{i}"], node, net.states[net.position(node)]) if i < len(nodes)
                  else ibis.null("string") for i, node in enumerate([*nodes, *[""] * (width - len(nodes))])}
         parts.append(group.select(position=ibis.literal(k, "int32"), rows=group["rows"].cast("int64"), **cells))
@@ -147,8 +147,8 @@ def count_tables(
         places = [placed_cells(node, net.states[net.position(node)], mine[f"v{i}"]) for i, node in enumerate(nodes)]
         sums: dict[tuple[str, ...], float] = {}
         for *cells, rows in mine[[*(f"v{i}" for i in range(len(nodes))), "rows"]].itertuples(index=False):
-            states = tuple(place[cell] for place, cell in zip(places, cells))
-            if None not in states: sums[states] = sums.get(states, 0) + rows
+            states = tuple(state for place, cell in zip(places, cells) if (state := place[cell]) is not None)
+            if len(states) == len(nodes): sums[states] = sums.get(states, 0) + rows
         out.append(counted_table(net, nodes, sums.items()))
     return tuple(out)
 
@@ -228,10 +228,11 @@ def table_key(
         nodes of the table, their states; None: it is of one node
     """
     if all(map(blank, second)): return None
-    if len(second) == 1 and (parts := parse_given(net, str(second[0]))) is None:
+    parts = parse_given(net, str(second[0])) if len(second) == 1 else ((second[0], second[1]),)
+    if parts is None:
         raise ValueError(f"{where}: the condition {second[0]!r} is not understood: write it as "
                          f"'{net.names[0]}={net.states[0][0]}, …', with names and states of the network")
-    pairs = [*parts, first] if len(second) == 1 else [first, (second[0], second[1])]
+    pairs = [*parts, first] if len(second) == 1 else [first, *parts]
     nodes, states = [], []
     for node, state in pairs:
         name = look_up(same_label(net.names), "" if blank(node) else str(node))

@@ -837,8 +837,8 @@ class Oracle:
         (C, S) row c: marginals under intervention c
     interventions : pd.Index
         (C,) equals `index` for the default catalogue
-    dos : tuple[Mapping[int, int], ...], default ()
-        C interventions as positions {node: state}
+    dos : tuple[Surgery, ...], default ()
+        C interventions as positions {node: state or new table}
     tables : tuple[tuple[str, ...], ...], default ()
         nodes of each table that is known too
     table_base : tuple[np.ndarray, ...], default ()
@@ -851,7 +851,7 @@ class Oracle:
     base: np.ndarray # (S,) P(X_j = β)
     do: np.ndarray # (C, S) row c: marginals under intervention c
     interventions: pd.Index # (C,) equals `index` for the default catalogue
-    dos: tuple[Mapping[int, int], ...] = () # C interventions as positions {node: state}
+    dos: tuple[Surgery, ...] = () # C interventions as positions {node: state or new table}
     tables: tuple[tuple[str, ...], ...] = () # nodes of each table that is known too
     table_base: tuple[np.ndarray, ...] = () # of each, (K_1, …, K_k)
     table_do: tuple[np.ndarray, ...] = () # of each, (C, K_1, …, K_k)

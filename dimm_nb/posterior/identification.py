@@ -99,7 +99,8 @@ def left_out(oracle: Oracle) -> np.ndarray: # positions in the catalogue
     out = []
     for k in range(len(sizes)):
         members = np.flatnonzero(sets == k)
-        common = [oracle.base[oracle.slices[j].start + a] for c in members for j, a in oracle.dos[c].items()]
+        alone = [(j, a) for c in members for j, a in oracle.dos[c].items() if isinstance(a, int)]
+        common = [oracle.base[oracle.slices[j]][a] for j, a in alone]
         out.append(members[int(np.argmax(common))])
     return np.array(out, dtype=int)
 
