@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 
 from .cells import MISSING, OTHER, cut_points, match_columns, plural, squeezed
-from .marginals import TIMES, TOLERATED, Notes, column_codes, lost_rows, said_of, tally
+from .losses import TOLERATED, Notes, lost_rows, said_of, tally
+from .marginals import TIMES, column_codes
 from .tables import read_rows
 from .warehouse import IN_PLACE, damage_named, file_kind, open_table, sql_binned, sql_text, table_values
 from ..network.axis import CountsWarning, code_type
