@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from .cells import MISSING, OTHER, States, hint, place_column, plural, shorten
+from .cells import States, hint, place_column, plural, shorten
 from ..network.axis import Graph
 
 # %% ../../nbs/03-mixture/losses.ipynb #tally
