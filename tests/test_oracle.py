@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from dimm_nb.network.axis import Marginals
 from dimm_nb.network.cover import Part, ancestor_sets, parts_of, restricted
 from dimm_nb.network.junction import (
     best_tree,
@@ -18,8 +19,10 @@ from dimm_nb.network.junction import (
     randomised,
     weighted_fill_in,
 )
-from dimm_nb.network.network import CausalNetwork, Intervention, load_network
+from dimm_nb.network.network import CausalNetwork, Intervention, ancestral_rows, cut, load_network, random_network
 from dimm_nb.network.oracle import Oracle, chunks, descendants, live_messages, marginals_under, propagate
+from dimm_nb.network.sampled import sampled_marginals
+from dimm_nb.network.soft import Soft, placed_table
 
 
 def make_network(sizes, density, zeros, seed):
@@ -396,3 +399,44 @@ def test_impossible_marginals(asia):
     assert "do(lung=yes) moves tub=yes from 0.0104 to 0.5, but tub is not a descendant of lung" in wrong(asia, do=moved)
     undecided = changed(do, {(lung, lung): 0.5, (lung, ("lung", "no")): 0.5})
     assert "the intervened node must be yes for certain" in wrong(asia, do=undecided)
+
+
+# simulated
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10_000))
+def test_a_simulated_oracle_is_what_cut_networks_draw_with_the_same_numbers(seed):
+    net, rng = random_network(5, [2, 3, 2, 4, 2], max_parents=3, seed=seed), np.random.default_rng(seed)
+    new = placed_table(net, Soft(net.names[1], rng.dirichlet(np.ones(3), net.cpts[1].shape[:-1])))
+    dos = [{0: 1}, {3: 2, 4: 0}, new, dict.fromkeys(range(5), 0)]
+    base, columns = sampled_marginals(net, dos, 200, seed)
+    numbers = np.random.default_rng(seed).random((5, 200))
+    for column, do in zip((base, *columns.T), ({}, *dos)):
+        done = cut(net, do)
+        rows = ancestral_rows(done, 200, numbers.__getitem__)
+        np.testing.assert_allclose(column, Marginals.from_codes(net, rows).p, atol=1e-12)
+
+
+def test_blocks_and_errors_of_a_simulated_oracle(monkeypatch):
+    net = load_network("asia")
+    exact = Oracle.from_network(net)
+    monkeypatch.setattr("dimm_nb.network.sampled.BLOCK", 700)
+    some = Oracle.from_network(net, samples=5_000, seed=3)
+    assert some.samples == 5_000 and "from 5,000 simulated rows" in repr(some) and not exact.error.any()
+    assert (some.effects[exact.effects == 0] == 0).all()
+    scaled = (some.do - exact.do)[some.error > 0] / some.error[some.error > 0]
+    assert .5 < np.sqrt((scaled**2).mean()) < 1.5 and (some.error[np.isin(exact.do, (0, 1))] == 0).all()
+    np.testing.assert_allclose(some.error, np.sqrt(some.do * (1 - some.do) / 5_000))
+    again = Oracle.from_network(net, samples=5_000, seed=3)
+    assert np.array_equal(again.do, some.do)
+    for bad in (0, -3, 2.5, True):
+        with pytest.raises(ValueError, match="samples is the number of simulated rows"):
+            Oracle.from_network(net, samples=bad)
+
+
+def test_what_is_too_wide_says_how_and_can_be_simulated(monkeypatch):
+    net = load_network("asia")
+    monkeypatch.setattr("dimm_nb.network.oracle.parts_of", lambda net: parts_of(net, max_entries=3, small=0))
+    with pytest.raises(ValueError, match=r"Oracle.from_network\(net, samples=100_000\)"): Oracle.from_network(net)
+    assert Oracle.from_network(net, samples=100).do.shape == (16, 16)

@@ -23,6 +23,7 @@ from dimm_nb.posterior.evidence import (
     Evidence,
     aligned_marginals,
     drawn_at,
+    evidence_at,
     gather_evidence,
     kept_categories,
     node_blocks,
@@ -995,3 +996,21 @@ def test_members_of_a_network_with_no_open_arrow_are_itself_and_that_is_said():
     fit = posterior_of(asia, counts, members=4, **quick)
     assert ("stands alone" in fit.notes[0] and not posterior_of(asia, counts, **quick).notes
             and (fit.disagreement == 0).all())
+
+
+def test_the_noise_of_a_simulated_oracle_is_in_the_evidence():
+    alarm = load_network("alarm")
+    oracle = Oracle.from_network(alarm)
+    pi = random_mixture(alarm, 5, seed=1)
+    shares, n, samples = pi.weights.to_numpy(), 100_000, 10_000
+    dropped, kept = [], []
+    for seed in range(3):
+        seen = Marginals.from_codes(alarm, sample_mixture(alarm, pi, n, seed=seed)[0])
+        rough = Oracle.from_network(alarm, samples=samples, seed=100 + seed)
+        for found, taken in ((kept, rough), (dropped, replace(rough, samples=None))):
+            evidence = evidence_at(alarm, taken, seen, shares, baseline="network")
+            residual = evidence.target - evidence.design @ shares
+            found.append(residual @ residual / len(residual))
+    assert .5 < np.mean(kept) < 1.3 and np.mean(dropped) > 4  # 1 + n/N = 11 where the error is not counted
+    assert read_shift(alarm, rough, seen, baseline="network").rows.max() < samples
+    assert read_shift(alarm, oracle, seen, baseline="network").rows.max() == pytest.approx(n)

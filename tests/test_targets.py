@@ -319,7 +319,7 @@ def test_the_second_start_excludes_the_least_set_states_and_later_ones_draw_some
     rows, seen = tabulate(net, any_rows(net, 0), np.ones(300)), []
     monkeypatch.setattr("dimm_nb.solvers.growing.grow", lambda task, grown, path: grown)
     monkeypatch.setattr("dimm_nb.solvers.growing.least_set", lambda task, grown: "least set")
-    monkeypatch.setattr("dimm_nb.solvers.growing.refreshed", lambda task, grown, path, drawn: seen.append(drawn) or grown)
+    monkeypatch.setattr("dimm_nb.solvers.growing.refreshed", lambda _, grown, path, drawn: seen.append(drawn) or grown)
     search(rows, .6, starts=5, rng=np.random.default_rng(1))
     assert seen[0] == "least set" and len(seen) == 4 and len(set(seen[1:])) > 1
     assert all({i for i, _ in drawn} == {0, 1} for drawn in seen[1:])  # a node of one state has none to exclude

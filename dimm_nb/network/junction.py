@@ -432,8 +432,8 @@ def best_tree(
         raise ValueError(
             f"too large for exact inference: the largest clique has {size:,} entries, the limit is {max_entries:,}. "
             f"Its nodes: {', '.join(names[v] for v in clique)}. "
-            "Merge states or drop parents among them, or estimate the marginals by sampling and use "
-            "`Oracle.from_marginals`."
+            "Merge states or drop parents among them, or simulate: Oracle.from_network(net, samples=100_000), which "
+            "keeps account of its error."
         )
     return tree
 

@@ -26,6 +26,7 @@ from .cover import Part, parts_of, restricted
 from .junction import JunctionTree, Key, calibrate, node_marginals, summed
 from .network import CausalNetwork, Intervention, cut
 from .products import with_products
+from .sampled import sampled_marginals
 from .soft import NewTable, Soft, Surgery, placed_table
 
 # %% ../../nbs/02-network/oracle.ipynb #descendants
@@ -845,6 +846,8 @@ class Oracle:
         of each, (K_1, …, K_k)
     table_do : tuple[np.ndarray, ...], default ()
         of each, (C, K_1, …, K_k)
+    samples : int | None, default None
+        simulated rows that all of this rests on; None: exact
     """
     index: pd.MultiIndex # (S,) category axis, levels node and state
     parents: tuple[tuple[int, ...], ...] # parents[j]: positions of node j's parents
@@ -855,6 +858,7 @@ class Oracle:
     tables: tuple[tuple[str, ...], ...] = () # nodes of each table that is known too
     table_base: tuple[np.ndarray, ...] = () # of each, (K_1, …, K_k)
     table_do: tuple[np.ndarray, ...] = () # of each, (C, K_1, …, K_k)
+    samples: int | None = None # simulated rows that all of this rests on; None: exact
 
     @cached_property
     def effects(self) -> np.ndarray: # (S, C) a_{i,α}(j,β) = p_{i,α}(j,β) − p(j,β)
@@ -866,6 +870,17 @@ class Oracle:
             (S, C) a_{i,α}(j,β) = p_{i,α}(j,β) − p(j,β)
         """
         return np.ascontiguousarray((self.do - self.base).T)
+    @property
+    def error(self) -> np.ndarray: # (C, S)
+        """Standard error of each entry of `do`: 0 where the oracle is exact.
+
+        Returns
+        -------
+        np.ndarray
+            (C, S)
+        """
+        if self.samples is None: return np.zeros_like(self.do)
+        return np.sqrt(self.do * (1 - self.do) / self.samples)
     @cached_property
     def names(self) -> tuple[str, ...]: # the nodes, in the order of the category axis
         """the nodes, in the order of the category axis"""
@@ -908,19 +923,31 @@ class Oracle:
         return Crosstab(nodes, states, self.table_base[self.tables.index(nodes)], math.inf)
     def __repr__(self) -> str:
         also = f", {len(self.tables)} tables" if self.tables else ""
+        if self.samples is not None: also += f", from {self.samples:,} simulated rows"
         return (f"Oracle({len(self.parents)} nodes, {len(self.index)} categories, {len(self.interventions)} "
                 f"interventions{also})")
     @classmethod
     def from_network(
-        cls, net: CausalNetwork, interventions: Catalogue | None = None, tables: Tables = ()
+        cls,
+        net: CausalNetwork,
+        interventions: Catalogue | None = None, # None: every single-node do(X_i = α)
+        tables: Tables = (),
+        *,
+        samples: int | None = None, # rows to simulate, where exact inference is too hard; None: exact
+        seed: int | np.random.Generator = 0, # of the simulated rows
     ) -> "Oracle":
-        """Section 4.3 by one propagation; None: every single-node do(X_i = α). Raises ValueError.
+        """Section 4.3 by one propagation, or by simulation; raises ValueError.
 
         Parameters
         ----------
         net : CausalNetwork
         interventions : Catalogue | None, default None
+            None: every single-node do(X_i = α)
         tables : Tables, default ()
+        samples : int | None, default None
+            rows to simulate, where exact inference is too hard; None: exact
+        seed : int | np.random.Generator, default 0
+            of the simulated rows
 
         Returns
         -------
@@ -929,13 +956,14 @@ class Oracle:
         dos, axis = read_catalogue(net, interventions)
         names = table_nodes(net, tables)
         wide = with_products(net, [[net.names.index(node) for node in nodes] for nodes in names]) if names else net
-        base, columns = marginals_under(wide, dos)
+        if samples is None: base, columns = marginals_under(wide, dos)
+        else: base, columns = sampled_marginals(wide, dos, samples, seed)
         own = slice(len(net.index))
         out = [(base[s], columns[s].T) for s in wide.slices[len(net.names):]]
         shapes = [tuple(net.sizes[net.names.index(node)] for node in nodes) for nodes in names]
         return cls(net.index, net.parents, base[own], np.ascontiguousarray(columns[own].T), axis, tuple(dos), names,
                    tuple(p.reshape(shape) for (p, _), shape in zip(out, shapes)),
-                   tuple(p.reshape(-1, *shape) for (_, p), shape in zip(out, shapes)))
+                   tuple(p.reshape(-1, *shape) for (_, p), shape in zip(out, shapes)), samples)
     @classmethod
     def from_marginals(
         cls,

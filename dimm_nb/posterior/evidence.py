@@ -348,7 +348,8 @@ class Period:
         np.ndarray
             (n_nodes,) float
         """
-        return (1 / (self.factors * (1 / self.n + 1 / self.origin.n)))[:self.wide.own]
+        simulated = 0.0 if self.oracle.samples is None else 1 / self.oracle.samples
+        return (1 / (self.factors * (1 / self.n + 1 / self.origin.n) + simulated))[:self.wide.own]
     @property
     def counted(self) -> np.ndarray: # (S',) bool
         """Where the shift starts from counts, not from the network's own numbers.
@@ -375,6 +376,22 @@ class Period:
         """
         root = np.sqrt(np.repeat(self.factors, self.wide.net.sizes))
         return sampling_covariance(self.wide.net, covariance, n, shared_rows) * np.outer(root, root)
+
+    def simulated(self, covariance: np.ndarray) -> np.ndarray: # (S', S')
+        """What a simulated oracle adds, from the covariance of one row: V(π)/N, as for a stable period of N rows.
+
+        Parameters
+        ----------
+        covariance : np.ndarray
+
+        Returns
+        -------
+        np.ndarray
+            (S', S')
+        """
+        if self.oracle.samples is None: return np.zeros_like(covariance)
+        rows = np.full(len(self.n), float(self.oracle.samples))
+        return sampling_covariance(self.wide.net, covariance, rows, True)
 
 
 def positive_part(
@@ -648,7 +665,7 @@ def noise_of(
     """
     net, own = period.wide.net, period.origin.own
     rows = row_covariance(net, smoothed(net.slices, p, period.n), drawn.codes)
-    V = period.scattered(rows, period.n, period.shared_rows) + period.before
+    V = period.scattered(rows, period.n, period.shared_rows) + period.before + period.simulated(rows)
     if net.rows is None: return V
     return V + table_noise(net, drawn, None if own else period.still, period.factors, None if own else period.counted)
 
@@ -677,8 +694,8 @@ def evidence_of(
     expected = period.p if shares is None else wide.base + wide.effects @ shares
     keep = np.r_[kept_categories(period.oracle), kept_cells(wide, expected, period.n)]
     if shares is None:
-        noise = period.scattered(node_blocks(net.slices, smoothed(net.slices, period.p, period.n)), period.n,
-                                 False) + period.before
+        rows = node_blocks(net.slices, smoothed(net.slices, period.p, period.n))
+        noise = period.scattered(rows, period.n, False) + period.before + period.simulated(rows)
     else: noise = noise_of(period, expected, drawn_at(period, shares, seed))
     noise = noise[np.ix_(keep, keep)]
     white = whitener(noise)
