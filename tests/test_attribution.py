@@ -29,6 +29,7 @@ from dimm_nb.attribution.credit import (
     percent,
     pieces,
     points,
+    spoken,
 )
 from dimm_nb.attribution.explain import MISFIT, Estimate, carried, fit_p_value
 from dimm_nb.attribution.figures import steps
@@ -369,6 +370,14 @@ def test_the_two_sample_test_is_fishers(n, before, seed):
     np.testing.assert_allclose(found.iloc[0], min(1, 2 * min(sides)), rtol=1e-6, atol=1e-12)
 
 
+def test_a_metric_may_be_copied_from_a_report():
+    net = CausalNetwork(("Pages", "p=q"), (("<3", "3..10", ">=10"), ("a: b", "c")), ((), ()),
+                        (np.full(3, 1 / 3), np.full(2, .5)))
+    for node, states in zip(net.names, net.states):
+        for state in states:
+            assert metric_label(net, spoken((node, state))) == metric_label(net, f"{node}={state}") == (node, state)
+
+
 def test_metrics_in_every_form():
     net = CausalNetwork(("a", "a=b"), (("b=c", "x"), ("c", "y")), ((), ()), (np.array([0.5, 0.5]),) * 2)
     assert metric_label(net, "a=b=c") == ("a", "b=c") and metric_label(net, {"a=b": "c"}) == ("a=b", "c")
@@ -496,7 +505,8 @@ def test_every_supported_intervention_is_in_the_report(alarm):
     maybe = replace(alarm, shares=many.assign(verdict="cannot tell"))
     page = report_html(maybe)
     assert page.count('class="open"') == 15 and "And 90 more" in page and 'id="every-intervention"' in page
-    assert "every-intervention" not in report_html(alarm), "no table that says it again"
+    sure = alarm.shares.assign(probability=alarm.shares.probability.where(alarm.shares.share > 0, 0.0))
+    assert "every-intervention" not in report_html(replace(alarm, shares=sure)), "no table that says it again"
 
 
 def test_a_report_says_what_it_was_made_from(tmp_path):
@@ -531,6 +541,47 @@ def test_pictures_take_and_return_axes(alarm):
         fig, ax = plt.subplots()
         assert draw(ax=ax) is ax and (ax.has_data() or ax.texts)
         plt.close(fig)
+
+
+def test_a_period_beside_quiet_ones(alarm):
+    import matplotlib.pyplot as plt
+
+    weeks = [Marginals.from_codes(ALARM, ALARM.sample(2000, seed=week)) for week in range(3)]
+    ax = alarm.plot_beside([weeks[0], weeks[1].counts.reset_index(), weeks[2]], n=4)
+    places = [dots.get_offsets()[:, 0] for dots in ax.collections]
+    rows = alarm.oracle.index.get_indexer([("CVP", "HIGH"), ("CVP", "NORMAL"), ("HRBP", "LOW"), ("HRBP", "HIGH")])
+    assert next(tick.get_text() for tick in ax.get_yticklabels()) == "CVP: HIGH" and len(places) == 4
+    for dots, one in zip(places, [*weeks, alarm.observed]):
+        np.testing.assert_allclose(dots, 100 * (one.p - alarm.stable)[rows])
+    plt.close(ax.figure)
+
+
+def overlapping(ax):
+    "Pairs of texts of a drawn plot that cover each other."
+    from matplotlib.text import Text  # whose extent leaves out the line to what it names
+
+    ax.figure.canvas.draw()
+    texts = [*ax.get_yticklabels(), *(text for text in ax.texts if text.get_text())]
+    boxes = [Text.get_window_extent(text) for text in texts if text.get_text().strip()]
+    return sum(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
+
+
+def test_labels_do_not_cover_each_other_and_have_one_size(alarm):
+    import matplotlib.pyplot as plt
+
+    long = [(f"A_rather_long_name_of_a_feature_{k}", "and of its value, too") for k in range(len(alarm.shares))]
+    net = CausalNetwork(tuple(node for node, _ in long), tuple((state, "no") for _, state in long),
+                        ((),) * len(long), (np.array([.5, .5]),) * len(long))
+    codes = sample_mixture(net, Mixture(dict.fromkeys(long[:12], .07)), 5000, seed=0)[0]
+    wide = attribute(net, codes, method="dimm", metric=dict([long[0]]))
+    odd = replace(wide, fit=wide.fit.assign(p_value=[1e-9] * 5 + [.9] * (len(wide.fit) - 5)))
+    for result in (alarm, odd):
+        for draw in (result.plot, result.plot_metric, result.plot_fit):
+            ax = draw()
+            assert overlapping(ax) == 0
+            sizes = {text.get_fontsize() for text in (*ax.get_yticklabels(), *ax.texts, ax.xaxis.label)}
+            assert len(sizes) == 1
+            plt.close(ax.figure)
 
 
 def test_pictures_of_hostile_names_and_of_nothing(hostile):
