@@ -21,7 +21,15 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from ..mixture.mixture import Mixture, answer_html, answer_text
-from ..network.axis import CountsWarning, DimmWarning, Marginals, MisfitWarning, NotConvergedWarning, label_text
+from ..network.axis import (
+    CountsWarning,
+    DimmWarning,
+    Marginals,
+    MisfitWarning,
+    NotConvergedWarning,
+    label_text,
+    spoken,
+)
 from ..network.calls import once_positional, tell
 from ..network.network import CausalNetwork
 from ..network.oracle import Catalogue, Oracle
@@ -761,7 +769,7 @@ def cautions_of(
                 "is wrong than that each of them was forced")
         out.append((MisfitWarning, text))
     if (worst_hat := diagnostics.r_hat.max()) >= AGREED:
-        text = (f"the chains disagree about {label_text(diagnostics.r_hat.idxmax())} (R-hat {worst_hat:.2f}): give "
+        text = (f"the chains disagree about {spoken(diagnostics.r_hat.idxmax())} (R-hat {worst_hat:.2f}): give "
                 f"more sweeps, "
                 "and do not rely on its probability until they agree")
         out.append((NotConvergedWarning, text))
