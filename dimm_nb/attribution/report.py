@@ -249,8 +249,9 @@ def all_interventions(result: Explanation) -> pd.DataFrame:  # text
     )
     if result.method != "posterior" or nothing_told(result):
         return out
-    return out.assign(**{level_text(result): [interval_text(*ends) for ends in zip(table.lower, table.upper)],
-                         "probability": [f"{p:.2f}" for p in table.probability], "verdict": table.verdict.to_numpy()})
+    told = [f"{verdict}, {p:.2f}" for verdict, p in zip(table.verdict, table.probability)]
+    ends = [interval_text(*ends) for ends in zip(table.lower, table.upper)]
+    return out.assign(**{level_text(result): ends, "verdict, probability": told})
 
 
 def all_categories(result: Explanation) -> pd.DataFrame:  # text
@@ -412,7 +413,7 @@ BODY = """
 </div>
 <h2>All the numbers</h2>
 {% if more %}<details><summary>Interventions that have a share, or may well have one</summary>
-<div id="every-intervention">{{ grid(interventions, "Interventions, largest share first", {"intervention": "text", "verdict": "text"}) }}</div>
+<div id="every-intervention">{{ grid(interventions, "Interventions, largest share first", {"intervention": "text", "verdict, probability": "text"}) }}</div>
 </details>
 {% endif %}<details><summary>Categories, before and after</summary>
 {{ grid(categories, "Frequencies of the categories, and points that are not explained; those that moved most come first", {"category": "text"}) }}
