@@ -64,5 +64,6 @@ __all__ = [
     "simulate_shop",
     "solve_dimm",
     "solve_exact",
+    "touched_nodes",
     "write_counts",
 ]

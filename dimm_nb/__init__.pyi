@@ -19,6 +19,7 @@ from .mixture.mixture import (
     sample_mixture,
 )
 from .mixture.rows import count_rows
+from .mixture.touched import touched_nodes
 from .network.axis import (
     CountsWarning,
     Crosstab,
@@ -101,5 +102,6 @@ __all__ = [
     "simulate_shop",
     "solve_dimm",
     "solve_exact",
+    "touched_nodes",
     "write_counts",
 ]

@@ -24,6 +24,7 @@ from dimm_nb import (
     sample_mixture,
     solve_dimm,
     solve_exact,
+    touched_nodes,
 )
 
 net: CausalNetwork = load_network("alarm")
@@ -44,6 +45,8 @@ mixture_marginals(net, truth)
 mixture_marginals(oracle, truth)
 read_counts("counts.csv")
 count_categories("rows.parquet", net)
+count_categories("rows.parquet", net, tables=[("LVFAILURE", "HISTORY")])
+touched_nodes(net, codes, level=0.05).loc["BP", "touched"]
 
 exact = solve_exact(net, seen)
 dimm = solve_dimm(oracle, seen, lam=0.1)
