@@ -13,6 +13,7 @@ from dimm_nb import (
     Mixture,
     Oracle,
     Soft,
+    attribute,
     changed_mechanism,
     fit_em,
     fit_posterior,
@@ -342,3 +343,36 @@ def test_a_mechanism_beside_an_intervention_is_told_as_both(sachs):
     found = stories_of(sachs, Marginals.from_codes(sachs, codes))
     assert found.told.kind == "both" and found.told.node == "PKA"
     assert dict(found.told.shares)["Mek=HIGH"] == pytest.approx(0.2, abs=0.03)
+
+
+# in an attribution
+
+
+def test_an_attribution_tells_the_shorter_story_and_keeps_the_others():
+    net = load_network("alarm")
+    soft = Soft("HR", new_table(net, net.names.index("HR"), 0), "new")
+    codes, _ = sample_mixture(net, Mixture({"new": 0.3}), 100_000, 0, [soft])
+    found = attribute(net, Marginals.from_codes(net, codes))
+    said = found.headline()[1]
+    assert "One change in how HR depends on CATECHOL" in said and "nats longer" in said
+    rows = found.to_dict()["stories"]
+    assert [row["worse"] for row in rows] == sorted(row["worse"] for row in rows) and rows[0]["worse"] == 0
+    assert {row["story"] for row in rows} >= {"nothing", "interventions", "mechanism"}
+    assert [row["node"] for row in rows if row["told"]] == ["HR"]
+
+
+def test_an_attribution_of_dos_is_told_as_dos_with_what_it_may_as_well_be(sachs):
+    codes, _ = sample_mixture(sachs, Mixture({("PKC", "HIGH"): 0.2}), 100_000, 0)
+    found = attribute(sachs, Marginals.from_codes(sachs, codes))
+    assert found.stories.told.kind == "interventions" and "change in how" not in found.headline()[1]
+    notes = [note for note in found.notes if "cannot be told apart" in note]
+    assert (found.stories.alike is None) == (not notes)
+    still = attribute(sachs, Marginals.from_codes(sachs, sachs.sample(50_000, 1)))
+    assert still.stories.told.kind == "nothing" and "Nothing is seen" in still.headline()[1]
+
+
+def test_stories_are_weighed_only_where_the_posterior_has_every_intervention(sachs):
+    seen = Marginals.from_codes(sachs, sachs.sample(10_000, 1))
+    assert attribute(sachs, seen, method="dimm").stories is None
+    few = attribute(sachs, seen, interventions=[{"PKC": "HIGH"}])
+    assert few.stories is None and few.to_dict()["stories"] == []

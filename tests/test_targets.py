@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from dimm_nb import CausalNetwork, Intervention, Mixture, Oracle, fit_em, fit_targets, random_network, sample_mixture
+from dimm_nb import (
+    CausalNetwork,
+    Intervention,
+    Marginals,
+    Mixture,
+    Oracle,
+    attribute,
+    fit_em,
+    fit_targets,
+    load_network,
+    random_network,
+    sample_mixture,
+)
 from dimm_nb.solvers.growing import (
     GAP,
     Task,
@@ -323,3 +335,33 @@ def test_the_second_start_excludes_the_least_set_states_and_later_ones_draw_some
     search(rows, .6, starts=5, rng=np.random.default_rng(1))
     assert seen[0] == "least set" and len(seen) == 4 and len(set(seen[1:])) > 1
     assert all({i for i, _ in drawn} == {0, 1} for drawn in seen[1:])  # a node of one state has none to exclude
+
+
+# as a method of attribution
+
+
+def test_attribute_by_targets_finds_its_catalogue_from_rows():
+    asia = load_network("asia")
+    pair = Intervention({"smoke": "yes", "dysp": "yes"})
+    rows, _ = sample_mixture(asia, Mixture({pair.name: 0.2}), 20_000, 1, [pair])
+    found = attribute(asia, asia.frame(rows), method="targets")
+    direct = fit_targets(asia, rows)
+    assert list(found.shares.index) == [pair.name] == list(direct.mixture.weights.index)
+    assert found.shares.share[pair.name] == direct.mixture.weights[pair.name] and found.dos == (dict(pair.do),)
+    assert found.shares.share[pair.name] == pytest.approx(0.2, abs=0.02)
+    later, _ = sample_mixture(asia, Mixture({pair.name: 0.1}), 50_000, 2, [pair])
+    again = attribute(asia, Marginals.from_codes(asia, later), interventions=direct.interventions)
+    assert again.shares.lower[pair.name] < 0.1 < again.shares.upper[pair.name]
+    nothing = attribute(asia, asia.frame(asia.sample(5_000)), method="targets")
+    assert not len(nothing.shares) and "Nothing is seen" in nothing.headline()[1] and nothing.summary()
+
+
+def test_attribute_by_targets_refuses_what_it_cannot_use():
+    asia = load_network("asia")
+    rows = asia.frame(asia.sample(2_000))
+    with pytest.raises(ValueError, match="'targets' needs rows"):
+        attribute(asia, Marginals.from_codes(asia, asia.sample(2_000)), method="targets")
+    with pytest.raises(ValueError, match="finds its catalogue itself"):
+        attribute(asia, rows, method="targets", interventions=[{"smoke": "yes"}])
+    with pytest.raises(ValueError, match="'targets' compares rows with the network itself"):
+        attribute(asia, rows, rows, method="targets")
