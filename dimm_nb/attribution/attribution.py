@@ -83,6 +83,8 @@ class Attribution(Explanation):
         those of the notes that say that rows were lost
     misfit : str, default ""
         why the answer is not to be relied on, by the method's own account
+    stories : Stories | None, default None
+        the same counts told in other ways, where they were weighed
     """
     def to_dict(self) -> dict[str, Any]:
         """All of it, as plain numbers and text, with a version.
@@ -260,9 +262,10 @@ def check_call(
             f"the network has {len(net.index):,} categories, too many to compare each with each: "
             "group rare states of the same node first"
         )
-    if method == "em" and not rows:
+    if method in ("em", "targets") and not rows:
         raise ValueError(
-            "the method 'em' needs rows, a column a node, and these are aggregates: take method='posterior' or 'dimm'"
+            f"the method {method!r} needs rows, a column a node, and these are aggregates: take method='posterior' or "
+            "'dimm'"
         )
 
 # %% ../../nbs/07-attribution/attribution.ipynb #attribute
@@ -272,7 +275,7 @@ def attribute(
     counts: CountsLike,  # of the period: long table, Series, {node: {state: count}}, CSV file, Marginals, or rows
     baseline: CountsLike | None = None,  # stable counts; None: those the network keeps; "network": its marginals
     *,
-    method: Method = "posterior",  # the others give no intervals; "em" needs rows
+    method: Method = "posterior",  # the others give no intervals; "em" and "targets" need rows
     metric: Metric | None = None,  # {node: state}, or "node=state"; None: the category that moved most
     level: float = 0.95,  # of the intervals
     seed: int = 0,
@@ -292,7 +295,7 @@ def attribute(
     baseline : CountsLike | None, default None
         stable counts; None: those the network keeps; "network": its marginals
     method : Method, default "posterior"
-        the others give no intervals; "em" needs rows
+        the others give no intervals; "em" and "targets" need rows
     metric : Metric | None, default None
         {node: state}, or "node=state"; None: the category that moved most
     level : float, default 0.95
@@ -413,12 +416,15 @@ def answer(
     check_call(net, method, level, seed, shared_rows, reading.codes is not None)
     label = None if metric is None else metric_label(net, metric)
     before = stable_reading(net, baseline, totals, allow_missing)
-    if baseline is not None and before is not None and method == "em":
+    if baseline is not None and before is not None and method in ("em", "targets"):
         raise ValueError(
-            "the method 'em' compares rows with the network itself: leave the baseline out, or take another method"
+            f"the method {method!r} compares rows with the network itself: leave the baseline out, or take another "
+            "method"
         )
     interventions = list(interventions) if isinstance(interventions, Iterator) else interventions
-    if method == "em":
+    if method == "targets" and interventions is not None:
+        raise ValueError("the method 'targets' finds its catalogue itself: leave interventions= out, or take 'em'")
+    if method in ("em", "targets"):
         before = None  # rows are held against the network itself
     if before is not None:
         kept = "the stable period kept with the network"
