@@ -16,7 +16,7 @@ COMPILE := from dimm_nb import Marginals, fit_posterior, load_network; net = loa
 # Two cores do two notebooks at a time: threads inside them would only wait for each other
 QUIET   := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MPLBACKEND=agg
 
-.PHONY: help demo test lint test-spark check notebooks pytest bench calibration experiments mutants lab app docs browser export outputs slow clean
+.PHONY: help demo test lint test-spark check notebooks pytest bench compare calibration experiments mutants lab app docs browser export outputs slow clean
 .DELETE_ON_ERROR:
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo "make slow   run the notebooks with their slow cells (hours; a workflow does so every week)"
 	@echo "make test-spark  count on Spark too, if there is Java"
 	@echo "make bench  measure speed and memory beside other libraries"
+	@echo "make compare  run DoWhy (in an environment of its own), Adtributor and this package on the same shops (results/; ten minutes)"
 	@echo "make calibration  check what the posterior promises, and how often it is wrong, by simulation (results/; goes on where it was; two hours)"
 	@echo "make experiments  run the paper's experiments again, and more (results/experiments/; 40 minutes on two cores)"
 	@echo "make mutants  change the numerical modules in 120 places, and see whether a test notices (results/; an hour)"
@@ -97,6 +98,17 @@ test-spark: $(TOOLS)
 bench: $(TOOLS)
 	@$(BIN)/python bench/run.py
 
+# DoWhy pins an older SciPy, so it gets an environment of its own
+COMPARE := .venv-compare
+$(COMPARE)/dowhy-0.14: $(PACKAGE)
+	@echo "adding DoWhy 0.14 in $(COMPARE) (two minutes, once)"
+	@"$(PYTHON)" -m venv --clear $(COMPARE)
+	@$(COMPARE)/bin/python -m pip install --quiet --disable-pip-version-check dowhy==0.14
+	@touch $@
+
+compare: $(TOOLS) $(COMPARE)/dowhy-0.14
+	@$(QUIET) $(BIN)/python bench/compare/run.py $(COMPARE)/bin/python results/compare.csv
+
 calibration: $(TOOLS)
 	@$(QUIET) $(BIN)/python -c "from dimm_nb.posterior.calibration import run_calibration; print(run_calibration('results'))"
 	@$(QUIET) $(BIN)/python -W ignore -c "from dimm_nb.learning.trials import run_trials; run_trials('results/trust.csv')"
@@ -120,7 +132,7 @@ mutants: $(TOOLS)
 	@$(BIN)/python tools/mutants.py $(MUTANTS)
 
 lab: $(TOOLS)
-	@$(BIN)/jupyter lab nbs
+	@$(BIN)/jupyter lab nbs/index.ipynb
 
 export: $(TOOLS)
 	@$(BIN)/python tools/export.py
@@ -133,6 +145,6 @@ outputs: export
 	@$(BIN)/python tools/outputs.py $(if $(ALL),--all) $(if $(SLOW),--slow) $(NOTEBOOKS)
 
 clean:
-	rm -rf $(VENV) demo experiments mutants build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache _proc _docs
+	rm -rf $(VENV) $(COMPARE) demo experiments mutants build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache _proc _docs
 	find . -name __pycache__ -prune -exec rm -rf {} +
 	find . -name .ipynb_checkpoints -prune -exec rm -rf {} +

@@ -34,6 +34,7 @@ from ..posterior.posterior import posterior_of
 from ..solvers.dimm import find_dimm, objective_gap
 from ..solvers.em import find_em
 from ..solvers.exact import find_exact
+from ..theory.looks import SOLVERS as LOOKS
 
 # %% ../../nbs/08-experiments/runner.ipynb #typing-imports
 if TYPE_CHECKING:
@@ -567,14 +568,7 @@ def grid(**axes: Sequence) -> pd.DataFrame: # a column an axis
     return pd.MultiIndex.from_product(axes.values(), names=axes).to_frame(index=False)
 
 # %% ../../nbs/08-experiments/runner.ipynb #style
-STYLE = {
-    "slsqp": ("DIMM, SLSQP", "#CC79A7", "s"),
-    "dimm": ("DIMM, certified", "#0072B2", "o"),
-    "em": ("EM, sees joint samples", "#E69F00", "^"),
-    "posterior": ("posterior", "#009E73", "D"),
-    "exact": ("exact solver", "#8A8A8A", "x"),
-    "zero": ("nothing happened, $\\hat\\pi=0$", "black", ""),
-}
+STYLE = {solver: LOOKS[solver][:3] for solver in SOLVERS}  # name, colour and marker, as in the whole book
 
 
 def new_figure(
