@@ -337,7 +337,7 @@ def draw_figure1(results: pd.DataFrame) -> "Figure":
             draw_band(ax, results[(results.n_interventions == n) & (results.solver == solver)], solver)
         if n: ax.axhline(zero, color="black", lw=1, ls=":", label=STYLE["zero"][0])
         ax.set(xscale="log", yscale="log")
-        if n: ax.set_ylim(happened.quantile(0.02) / 1.3, happened.max() * 1.3)  # one scale for all of them
+        if n: ax.set_ylim(happened.quantile(0.02) / 3, happened.max() * 1.3)  # one scale for all of them
         ax.set_title(f"$N_{{ivn}}$ = {n}", loc="left", fontsize=10)
     for ax in axes.flat[-columns:]: ax.set_xlabel("rows $N$")
     for ax in axes.flat[::columns]: ax.set_ylabel("MAE")
