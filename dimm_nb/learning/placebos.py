@@ -150,8 +150,9 @@ def months(
     frame: pd.DataFrame,  # categorical
     month: pd.Series,  # of each row
     knowledge: Knowledge,
-) -> Iterator[dict[str, object]]:  # two rows a month
-    """Each month against the others.
+    name: str,  # of the month that is told
+) -> Iterator[dict[str, object]]:  # two rows
+    """One month against the others.
 
     Parameters
     ----------
@@ -160,20 +161,21 @@ def months(
     month : pd.Series
         of each row
     knowledge : Knowledge
+    name : str
+        of the month that is told
 
     Returns
     -------
     Iterator[dict[str, object]]
-        two rows a month
+        two rows
     """
-    for k, name in enumerate(month.value_counts().index[:LONGEST]):
-        rest = (month != name).to_numpy()
-        net = learn_network(frame[rest], knowledge, smoothing=SMOOTHING, seed=k)
-        quiet = [counted(net, frame[rest & (month == one).to_numpy()]) for one in month[rest].unique()]
-        for scatter, baseline in ((False, None), (True, quiet)):
-            fit = quick_posterior(net, counted(net, frame[~rest]), baseline=baseline, seed=k)
-            yield {"period": name, "rows": (~rest).sum(), "scatter": scatter,
-                   "factor": quiet_scatter(net, quiet).median() if scatter else 1.0, **told(fit)}
+    rest = (month != name).to_numpy()
+    net = learn_network(frame[rest], knowledge, smoothing=SMOOTHING)
+    quiet = [counted(net, frame[rest & (month == one).to_numpy()]) for one in month[rest].unique()]
+    for scatter, baseline in ((False, None), (True, quiet)):
+        fit = quick_posterior(net, counted(net, frame[~rest]), baseline=baseline)
+        yield {"period": name, "rows": (~rest).sum(), "scatter": scatter,
+               "factor": quiet_scatter(net, quiet).median() if scatter else 1.0, **told(fit)}
 
 # %% ../../nbs/06-learning/placebos.ipynb #visitors
 ALIKE = .9  # chance that a hit is the visitor's usual row
@@ -262,7 +264,9 @@ def comparisons() -> Iterator[tuple[str, int, Callable[[], Rows]]]:  # what, whi
         for k in range(SPLITS):
             yield f"halves: {name}", k, partial(halves, frame, known, k)
         if "Month" in table:
-            yield f"months: {name}", 0, partial(months, frame, table["Month"].reset_index(drop=True), known)
+            month = table["Month"].reset_index(drop=True)
+            for k, one in enumerate(month.value_counts().index[:LONGEST]):
+                yield f"months: {name}", k, partial(months, frame, month, known, str(one))
     for k in range(VISITS):
         for name in MET:
             for hits in HITS:
