@@ -329,7 +329,8 @@ STYLE_SHEET = """
 @page { margin: 14mm; }
 @media print {
   .dimm { font-size: 9.5pt; } .dimm h1 { font-size: 16pt; } .dimm .lead { font-size: 10.5pt; } .dimm .box { overflow: visible; } .dimm .box img { max-width: 100%; max-height: 9cm; width: auto; }
-  .dimm .beside { display: block; } .dimm .beside figure { float: right; width: 45%; margin-left: 1rem; } .dimm .picture { clear: both; } .dimm h2 { margin-top: .8rem; padding-top: .4rem; }
+  .dimm .beside { display: block; } .dimm .beside figure { float: right; width: 40%; margin-left: 1rem; } .dimm .picture { clear: both; } .dimm h2 { margin-top: .8rem; padding-top: .4rem; break-inside: avoid; }
+  .dimm h2::after { content: ""; display: block; height: 3cm; margin-bottom: -3cm; }
   .dimm tr, .dimm .note, .dimm figure, .dimm .picture { break-inside: avoid; } .dimm table { font-size: 8.5pt; } .dimm th, .dimm td { padding-top: .1rem; padding-bottom: .1rem; } .dimm .bar { height: 1rem; } .dimm tbody tr:first-child { break-before: avoid; }
   .dimm details::details-content { content-visibility: visible; display: block; } .dimm summary { list-style: none; } }
 """
