@@ -1014,3 +1014,10 @@ def test_the_noise_of_a_simulated_oracle_is_in_the_evidence():
     assert .5 < np.mean(kept) < 1.3 and np.mean(dropped) > 4  # 1 + n/N = 11 where the error is not counted
     assert read_shift(alarm, rough, seen, baseline="network").rows.max() < samples
     assert read_shift(alarm, oracle, seen, baseline="network").rows.max() == pytest.approx(n)
+
+
+def test_weeks_of_independent_rows_scatter_as_such_however_many_states_there_are():
+    net = CausalNetwork(["a", "b"], [list("wxyz"), ["0", "1"]], [[], []], [[.4, .3, .2, .1], [.5, .5]])
+    weeks = [Marginals.from_codes(net, net.sample(2_000, seed)) for seed in range(60)]
+    # χ² on 59·3 degrees of freedom over that many: standard deviation .11
+    assert quiet_scatter(net, weeks).max() < 1.3

@@ -365,3 +365,15 @@ def test_attribute_by_targets_refuses_what_it_cannot_use():
         attribute(asia, rows, method="targets", interventions=[{"smoke": "yes"}])
     with pytest.raises(ValueError, match="'targets' compares rows with the network itself"):
         attribute(asia, rows, rows, method="targets")
+
+
+def test_single_precision_begins_where_there_are_too_many_targets_and_widens_the_bound(monkeypatch):
+    net = random_network(4, 3, max_parents=2, seed=1)
+    rows = tabulate(net, any_rows(net, 1), np.ones(300))
+    mix = ratios(rows, [{}, {0: 1}, {1: 0, 2: 1}, {3: 2}, *({i: k} for i in range(4) for k in range(3))]).mean(axis=1)
+    double = price_all(rows, mix, charges(rows, .6))
+    for most, widened in ((4**4, 0.0), (4**4 - 1, 1e-5)):  # targets: (3 + 1)^4; states: 3^4, far fewer
+        monkeypatch.setattr("dimm_nb.solvers.pricing.DOUBLE", most)
+        found = price_all(rows, mix, charges(rows, .6)).bound
+        assert found == pytest.approx(double.bound + widened * (1 + double.bound), rel=2e-6)
+        assert widened or found == double.bound
