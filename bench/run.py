@@ -25,7 +25,7 @@ sys.path.insert(0, str(HERE))
 import pandas as pd
 from common import COLUMNS
 
-BENCHMARKS = ("network", "oracle", "exact", "dimm", "em", "posterior", "count")
+BENCHMARKS = ("start", "network", "oracle", "exact", "dimm", "em", "posterior", "count")
 PACKAGES = ("numpy", "scipy", "pandas", "pgmpy", "pyagrum", "clarabel", "ibis-framework", "duckdb", "polars")
 ASKED = (  # beginning of `what`, of `peer`, the column, at least (or at most), this much
     ("oracle, alarm", "pgmpy", "ratio", "≥", 300),

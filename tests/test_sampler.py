@@ -10,6 +10,7 @@ from dimm_nb.posterior.sampler import (
     MOVES,
     Prior,
     draw_between,
+    followers,
     log_between,
     log_integral,
     log_tail,
@@ -128,3 +129,16 @@ def test_chains_start_at_the_pilot_and_at_parts_of_it(monkeypatch):
     parts = [start for start in starts if (start != pilot).any()]
     assert all(np.isin(start, [0, *pilot]).all() and 5 < (start > 0).sum() < 35 for start in parts)
     assert len(parts) == 2 and (parts[0] != parts[1]).any()
+
+
+def test_the_neighbours_of_what_is_toggled_follow_if_they_are_in_each_once_and_no_more_than_there_is_room_for():
+    from types import SimpleNamespace
+
+    near = np.array([[1, 2, 3, 4], [0, 2, 4, 5], [0, 1, 3, 4], [5, 4, 2, 1], [0, 1, 2, 3], [1, 3, 4, 0]])
+    problem, state = SimpleNamespace(near=near), SimpleNamespace(x=np.array([.1, .1, .0, .2, .1, .3]))
+    for toggled, room, expected in (([0], 6, [0, 1, 3, 4]), ([0, 1], 6, [0, 1, 3, 4, 5]), ([0], 3, [0, 1, 3]),
+                                    ([2], 6, [2, 0, 1, 3, 4]), ([3], 1, [3])):
+        move = SimpleNamespace(at=np.full(room, -1))
+        move.at[:len(toggled)] = toggled
+        m = followers.py_func(problem, state, move, len(toggled))
+        assert move.at[:m].tolist() == expected and (move.at[m:] == -1).all()

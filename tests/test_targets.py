@@ -377,3 +377,9 @@ def test_single_precision_begins_where_there_are_too_many_targets_and_widens_the
         found = price_all(rows, mix, charges(rows, .6)).bound
         assert found == pytest.approx(double.bound + widened * (1 + double.bound), rel=2e-6)
         assert widened or found == double.bound
+
+
+def test_rows_that_the_stable_network_forbids_are_counted():
+    net = CausalNetwork(["a", "b"], [["x", "y"]] * 2, [[], [0]], [[.5, .5], [[1, 0], [.5, .5]]])
+    fit = fit_targets(net, np.array([[0, 0], [0, 1], [1, 1]]), counts=[500, 70, 300])
+    assert fit.rows.to_dict() == {"all": 870, "distinct": 3, "impossible under P": 70}
