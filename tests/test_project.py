@@ -20,8 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 MODULES = [path for path in sorted((ROOT / "dimm_nb").rglob("*.py")) if not path.name.startswith("_")]
 
 sys.path.insert(0, str(ROOT / "tools"))
-book, build_readme, check_notebooks, export, pace = (
-    importlib.import_module(name) for name in ("book", "build_readme", "check_notebooks", "export", "pace")
+book, build_readme, check_notebooks, export, pace, prose = (
+    importlib.import_module(name) for name in ("book", "build_readme", "check_notebooks", "export", "pace", "prose")
 )
 NOTEBOOKS = book.paths(ROOT / "nbs")
 
@@ -91,11 +91,11 @@ for name in {names}:
 def test_a_notebook_reads_as_a_chapter(path):
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     ids = [cell["id"] for cell in cells]
-    prose = [cell for cell in cells if cell["cell_type"] == "markdown"]
+    prose_cells = [cell for cell in cells if cell["cell_type"] == "markdown"]
     assert re.match(r"# \S.*\n\n> \S", "".join(cells[0]["source"])), (
         "begins with a title and a line that says what it is"
     )
-    assert len(cells) <= 80 and len(prose) >= len(cells) / 3
+    assert len(cells) <= 80 and len(prose_cells) >= len(cells) / 3
     assert len(set(ids)) == len(ids) and all(re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", id) for id in ids)
 
 
@@ -165,6 +165,21 @@ def test_a_chapter_is_told(name):
     assert name in book.chapters(ROOT / "nbs")
     told = pace.pace(ROOT / "nbs" / f"{name}.ipynb")
     assert told.density >= pace.LEAST_WORDS and told.longest <= pace.LONGEST_CELL, told
+
+
+@pytest.mark.parametrize("name", sorted(name for name in TOLD if not name.startswith("10-use")))
+def test_prose_is_true(name):
+    "No number that nothing near it shows, no pointer to a next cell, no \"one X a node\"."
+    assert prose.problems(ROOT / "nbs" / f"{name}.ipynb") == []
+
+
+def test_doubtful_prose_is_found(tmp_path):
+    cell = {"cell_type": "code", "id": "look", "source": ["x = 0.254"], "outputs": []}
+    for text, found in (("It is 25 %.", 0), ("It is 31 %.", 1), ("See the next cell.", 1), ("one share a node", 1),
+                        ("In section 3.2, 1,234 of them.", 1), ("$31$ and `31`", 0)):
+        told = {"cell_type": "markdown", "id": "say", "source": [text]}
+        (tmp_path / "one.ipynb").write_text(json.dumps({"cells": [told, cell]}))
+        assert len(prose.problems(tmp_path / "one.ipynb")) == found, text
 
 
 def imports_of(path):
