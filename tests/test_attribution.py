@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from dimm_nb.attribution import explain
-from dimm_nb.attribution.attribution import attribute, warn
+from dimm_nb.attribution.attribution import answer, attribute, warn
 from dimm_nb.attribution.credit import (
     REST,
     first_moved,
@@ -41,6 +41,8 @@ from dimm_nb.mixture.mixture import Mixture, mixture_marginals, random_mixture, 
 from dimm_nb.network.axis import CountsWarning, DimmWarning, Marginals, MisfitWarning
 from dimm_nb.network.network import CausalNetwork, Intervention, as_network, load_network, random_network
 from dimm_nb.network.oracle import Oracle
+from dimm_nb.posterior.quiet import pooled
+from dimm_nb.posterior.tables import estimated
 
 few = settings(max_examples=12, deadline=None)
 seeds = st.integers(0, 10**6)
@@ -511,8 +513,9 @@ def test_every_supported_intervention_is_in_the_report(alarm):
 
 def test_a_report_says_what_it_was_made_from(tmp_path):
     ASIA.to_bif(tmp_path / "net.bif")
-    write_counts(Marginals.from_codes(ASIA, ASIA.sample(3000, seed=0)), tmp_path / "may.csv")
-    result = attribute(str(tmp_path / "net.bif"), tmp_path / "may.csv", tmp_path / "may.csv", method="dimm", seed=7)
+    for seed, month in enumerate(("may", "april")):
+        write_counts(Marginals.from_codes(ASIA, ASIA.sample(3000, seed=seed)), tmp_path / f"{month}.csv")
+    result = attribute(str(tmp_path / "net.bif"), tmp_path / "may.csv", tmp_path / "april.csv", method="dimm", seed=7)
     page = report_html(result, {"Command": "dimm attribute <b>"})
     for words in ("may.csv, 3,000 rows", "net.bif: 8 features, 8 arrows, 16 categories", "seed 7", "&lt;b&gt;"):
         assert words in page
@@ -747,3 +750,73 @@ def test_an_answer_that_undoes_itself_is_doubted_though_it_fits(alarm):
     assert "cannot be said" in found.headline()[1] and "nearest fit, not to be relied on" in report_html(found)
     with pytest.warns(MisfitWarning, match="41 interventions"):
         warn(found)
+
+
+# quiet periods, rows behind tables, clusters
+
+
+def counted(seed: int, rows: int = 2_000) -> Marginals:
+    return Marginals.from_codes(ASIA, ASIA.sample(rows, seed=seed))
+
+
+def test_quiet_periods_are_the_baseline_together():
+    weeks = [Marginals.from_codes(ASIA, np.repeat(ASIA.sample(500, seed=k), 8, axis=0)) for k in range(4)]
+    found = attribute(ASIA, weeks[0], weeks[1:])
+    alone = answer(ASIA, weeks[0], pooled(ASIA, weeks[1:]))
+    assert found.about["baseline"] == "3 quiet periods" and not (found.shares.verdict == "supported").any()
+    assert found.p_value > alone.p_value and np.allclose(found.stable, pooled(ASIA, weeks[1:]).p)
+    assert any("one quiet period only" in note for note in answer(ASIA, weeks[0], [weeks[1]]).notes)
+    series = attribute_series(ASIA, {"now": weeks[0]}, weeks[1:])
+    assert series.results["now"].shares.equals(found.shares)
+
+
+@pytest.mark.parametrize("baseline, says", [
+    ([counted(1), counted(0)], "is also quiet period 2"), ([counted(1), counted(1)], "are the same counts"),
+    (counted(0), "is also the stable one"), ([], "no quiet periods"),
+    ([Marginals([("x", "a"), ("x", "b")], [.5, .5], 10)], "other categories"),
+])
+def test_a_period_is_not_held_against_itself(baseline, says):
+    with pytest.raises(ValueError, match=says):
+        attribute(ASIA, counted(0), baseline)
+
+
+def test_rows_behind_tables_widen_the_answer_and_are_said():
+    later = counted(3, 50_000)
+    exact, told, least = (answer(ASIA, later, rows=rows) for rows in (np.inf, 1_000, 0))
+    assert not any("taken as exact" in note for note in (*exact.notes, *told.notes))
+    assert any("taken as exact" in note for note in answer(ASIA, later).notes)
+    width = [one.shares.detectable.replace(np.inf, 1).mean() for one in (exact, told, least)]
+    assert width[0] < width[1] < width[2] and any("no stable row at all" in note for note in least.notes)
+    by_node = dict.fromkeys(ASIA.names, 10)
+    assert answer(ASIA, later, rows=by_node).shares.equals(answer(ASIA, later, rows=[10] * 8).shares)
+
+
+@pytest.mark.parametrize("rows, says", [
+    (-1, "from 0 up"), (float("nan"), "from 0 up"), ([1, 2], "8 nodes, and rows for 2"),
+    ({"smog": 1}, "no node 'smog'"), ({"asia": 1}, "says nothing of node"),
+    ([[1, 2, 3]] * 8, "shape"), ("many", "8 nodes"),
+    ([[-1.0]] + [1] * 7, "shape|from 0 up"),
+])
+def test_rows_that_cannot_be_are_refused(rows, says):
+    with pytest.raises(ValueError, match=says):
+        attribute(ASIA, counted(0), rows=rows)
+
+
+def test_rows_are_refused_where_the_network_knows_them():
+    with pytest.raises(ValueError, match="says itself"):
+        attribute(estimated(ASIA, ASIA.sample(500, seed=0)), counted(0), rows=10)
+
+
+def test_a_cluster_column_is_heeded_in_memory_and_in_a_file(tmp_path):
+    codes = np.repeat(ASIA.sample(500, seed=5), 8, axis=0)
+    frame = ASIA.frame(codes).assign(visitor=np.repeat(np.arange(500), 8))
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    frame.to_parquet(tmp_path / "rows.parquet")
+    by = [answer(ASIA, frame, cluster="visitor"), answer(ASIA, codes, cluster=list(frame.visitor)),
+          *(answer(ASIA, tmp_path / f"rows.{kind}", cluster="visitor") for kind in ("csv", "parquet"))]
+    assert all(one.shares.equals(by[0].shares) for one in by) and by[0].p_value > answer(ASIA, codes).p_value
+    assert not (by[0].shares.verdict == "supported").any()
+    for counts, cluster, says in ((frame, "who", "who"), (counted(0), "visitor", "no column"),
+                                  (counted(0), [1, 2], "these are counts"), (codes, [1, 2], "2 entries for 4,000")):
+        with pytest.raises(ValueError, match=says):
+            attribute(ASIA, counts, cluster=cluster)

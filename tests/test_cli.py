@@ -886,3 +886,25 @@ def test_bad_tables_are_refused(dimm, folder, line, words):
     status, _out, err = dimm(line)
     assert status in (1, 2) and err.count("\n") == 1 and err.startswith("dimm: ") and all(word in err for word in words)
     assert sorted(os.listdir()) == before
+
+
+# quiet periods
+
+
+def test_placebo_holds_each_quiet_period_against_the_others(dimm, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for seed in range(3):
+        assert dimm(f"simulate asia --interventions 0 --rows 3000 --seed {seed} --out p{seed}.csv")[0] == 0
+    status, out, _ = dimm("placebo asia p0.csv p1.csv p2.csv --csv t.csv --strict")
+    assert status == 0 and "Of 3 quiet periods" in out and "none would have" in out
+    assert (tmp_path / "t.csv").read_text().splitlines()[1].startswith("p0.csv,0,")
+    assert dimm("placebo asia p0.csv p1.csv --quiet --nodes smoke")[1] == ""
+    for line, code, says in (("placebo asia p0.csv", 1, "two or more"), ("placebo asia p0.csv p0.csv", 2, "twice"),
+                             ("placebo asia p0.csv p1.csv --csv p1.csv", 2, "p1.csv"), ("placebo asia", 2, "PERIODS"),
+                             ("attribute asia p0.csv --baseline p0.csv", 1, "also the stable one"),
+                             ("attribute asia p0.csv --rows -1", 2, "--rows"),
+                             ("attribute asia p0.csv --cluster who", 1, "no column 'who'")):
+        status, _, err = dimm(line)
+        assert status == code and says in err, line
+    status, out, _ = dimm("attribute asia p0.csv --baseline p1.csv --baseline p2.csv --rows inf")
+    assert status == 0 and "taken as exact" not in out

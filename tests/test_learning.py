@@ -120,7 +120,7 @@ def test_steps_are_told():
 def test_a_network_keeps_the_stable_period_s_counts():
     frame = chain(500)
     net = learn_network(frame, Knowledge([[name] for name in COLUMNS]), bootstrap=2)
-    assert net.stable == Marginals.from_codes(net, net.codes(frame)) and net.smoothing == 10
+    assert net.stable == Marginals.from_codes(net, net.codes(frame)) and net.smoothing == 1
     for parents, rows in zip(net.parents, net.rows):
         by_hand = frame.groupby([net.names[p] for p in parents],
                                 observed=False).size().to_numpy() if parents else len(frame)

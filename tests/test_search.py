@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from dimm_nb.learning.search import ADD, Climb, FamilyScores, best_step, reachable, search_graph
+from dimm_nb.learning.search import ADD, Climb, FamilyScores, best_step, reachable, search_graph, shaken
 from dimm_nb.network.axis import topological_order
 from dimm_nb.network.families import family_counts
 from dimm_nb.network.network import load_network
@@ -89,13 +89,21 @@ def score_of(codes, sizes, edges):
     return sum(scores.score(j, frozenset(a for a, b in edges if b == j)) for j in range(len(sizes)))
 
 
-def test_the_memory_leads_to_a_graph_no_worse_than_greedy_steps(alarm):
+def test_a_memory_and_shaking_lead_to_better_graphs(alarm):
     net, codes = alarm
-    short, long = (search_graph(codes, net.sizes, patience=patience) for patience in (0, 20))
-    assert score_of(codes, net.sizes, long) > score_of(codes, net.sizes, short) + 1
-    assert search_graph(codes, net.sizes) == long
+    greedy, memory = (search_graph(codes, net.sizes, patience=patience, shakes=0) for patience in (0, 20))
+    first, again, other = (search_graph(codes, net.sizes, seed=seed) for seed in (0, 0, 1))
+    scores = [score_of(codes, net.sizes, edges) for edges in (greedy, memory, first, other)]
+    assert scores[0] + 1 < scores[1] and scores[1] + 10 < min(scores[2:]) and first == again
     truth = {frozenset((p, j)) for j, ps in enumerate(net.parents) for p in ps}
-    assert len({frozenset(edge) for edge in long} & truth) >= 35
+    assert len({frozenset(edge) for edge in first} & truth) >= 35
+
+
+def test_a_search_from_a_good_graph_ends_no_lower(alarm):
+    net, codes = alarm
+    truth = [(p, j) for j, ps in enumerate(net.parents) for p in ps if len(ps) <= 3]
+    found = search_graph(codes, net.sizes, start=truth, shakes=0)
+    assert score_of(codes, net.sizes, found) >= score_of(codes, net.sizes, truth)
 
 
 def test_what_is_allowed_required_and_bounded_holds(alarm):
@@ -114,3 +122,18 @@ def test_columns_that_have_nothing_to_do_with_each_other_stay_apart():
     codes = np.random.default_rng(0).integers(0, 3, (500, 40))
     assert len(search_graph(codes, [3] * 40)) <= 2  # of 780 pairs .04 by chance: χ² of 4 above 4 log 500
     assert search_graph(codes[:, :1], [3]) == [] == search_graph(codes[:0, :2], [3, 3])
+
+
+def test_shaken_graphs_keep_what_must_be_and_make_no_cycle(alarm):
+    net, codes = alarm
+    fixed, allowed = np.zeros((2, 37, 37), bool)
+    fixed[3, 5] = True
+    allowed[:, :20] = True
+    climb = Climb(FamilyScores(codes, net.sizes), allowed, fixed, 3)
+    climb.start(np.triu(np.ones((37, 37), bool), 1) & (np.add.outer(np.arange(37), np.arange(37)) % 9 == 0) | fixed)
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        edge = shaken(climb, rng)
+        new = edge & ~climb.edge
+        assert edge[3, 5] and not reachable(edge).diagonal().any() and edge.sum() < climb.edge.sum() and new.any()
+        assert not (new & ~allowed).any() and edge[:, new.any(axis=0)].sum(axis=0).max() <= 3

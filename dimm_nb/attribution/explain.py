@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['NOT_ASSESSED', 'MOST_WEIGHED', 'Method', 'METHODS', 'FEW_ROWS', 'MOST_RANGES', 'LARGEST_PROGRAM', 'POSSIBLE',
            'TABLES_EXACT', 'Estimate', 'point_estimate', 'Case', 'by_dimm', 'by_exact', 'by_em', 'by_targets',
-           'by_posterior', 'weighable', 'carried', 'baseline_notes', 'by_share', 'Explanation', 'fit_table',
+           'by_posterior', 'weighable', 'carried', 'thinned', 'baseline_notes', 'by_share', 'Explanation', 'fit_table',
            'fit_p_value', 'counts_notes', 'shown', 'likely', 'possible', 'spoken_change', 'stories_notes',
            'put_together', 'explain']
 
@@ -108,8 +108,8 @@ def point_estimate(
         verdict=NOT_ASSESSED, detectable=np.nan, confused_with=[()] * len(axis)
     )
     said = (
-        f"The method {method!r} gives shares without intervals: nothing here says how sure they are. "
-        "The method 'posterior' does."
+        f"The method {method!r} gives shares without intervals: nothing here says how sure they are, nor does it count "
+        "what the network itself does not know. The method 'posterior' does both."
     )
     return Estimate(
         pd.concat([share.rename("share"), nothing], axis=1),
@@ -140,6 +140,8 @@ class Case:
         the stable period's counts; None: the network's own marginals
     found : TargetsResult | None, default None
         targets of several nodes, where they were looked for
+    scatter : pd.Series | None, default None
+        node -> factor by which its counts scatter more than independent rows
     """
 
     net: CausalNetwork
@@ -153,6 +155,7 @@ class Case:
     observed: Marginals  # as counted; `marginals` are these laid onto the network, for methods that know no baseline
     baseline: Marginals | None  # the stable period's counts; None: the network's own marginals
     found: TargetsResult | None = None  # targets of several nodes, where they were looked for
+    scatter: pd.Series | None = None  # node -> factor by which its counts scatter more than independent rows
 
 
 def by_dimm(case: Case) -> Estimate:
@@ -230,7 +233,6 @@ def by_targets(case: Case) -> Estimate:
     result = case.found
     return point_estimate(result.mixture, case.oracle.interventions, "targets", result.converged, result.notes)
 
-
 # %% ../../nbs/07-attribution/explain.ipynb #by-posterior
 def by_posterior(case: Case) -> Estimate:
     """A distribution over the shares, chapter posterior.
@@ -251,6 +253,7 @@ def by_posterior(case: Case) -> Estimate:
         interventions=case.interventions,
         oracle=case.oracle,
         shared_rows=case.shared_rows,
+        scatter=case.scatter,
     )
     shares = pd.concat(
         [
@@ -331,6 +334,21 @@ def carried(
     for s in oracle.slices:
         p[s] /= p[s].sum()
     return Marginals(observed.index, p, 1 / (1 / observed.n + 1 / stable.n))
+
+
+def thinned(marginals: Marginals, scatter: pd.Series | None) -> Marginals:
+    """As many independent rows as scatter as much: what a test of single categories may count.
+
+    Parameters
+    ----------
+    marginals : Marginals
+    scatter : pd.Series | None
+
+    Returns
+    -------
+    Marginals
+    """
+    return marginals if scatter is None else Marginals(marginals.index, marginals.p, marginals.n / scatter.to_numpy())
 
 
 def baseline_notes(
@@ -588,19 +606,27 @@ def fit_table(
     )
 
 # %% ../../nbs/07-attribution/explain.ipynb #fit-p-value
-def fit_p_value(estimate: Estimate, fit: pd.DataFrame) -> float:  # nan where there was nothing to test
+def fit_p_value(
+    estimate: Estimate,
+    fit: pd.DataFrame,
+    exact: bool = True,  # the network's tables are, and rows are independent: else only the posterior knows the noise
+) -> float:  # nan where there was nothing to test
     """One p-value of "these shares explain the counts", from the method's own and the categories' exact tests.
 
     Parameters
     ----------
     estimate : Estimate
     fit : pd.DataFrame
+    exact : bool, default True
+        the network's tables are, and rows are independent: else only the posterior knows the noise
 
     Returns
     -------
     float
         nan where there was nothing to test
     """
+    if not exact and np.isfinite(estimate.p_value):
+        return estimate.p_value
     worst = first_moved(fit.p_value)[0] if fit.p_value.notna().all() else np.nan
     both = [p for p in (estimate.p_value, worst) if np.isfinite(p)]
     return min(1.0, len(both) * min(both)) if both else np.nan
@@ -778,9 +804,8 @@ def put_together(
     oracle, stable = case.oracle, case.oracle.base if before is None else before.marginals.p
     fit = fit_table(case, estimate, stable, observed.p)
     counted = np.isfinite(observed.n).all()
-    deviates = (
-        first_moved(moved(observed, oracle.base if before is None else before.marginals))[0] if counted else np.nan
-    )
+    origin = oracle.base if before is None else thinned(before.marginals, case.scatter)
+    deviates = first_moved(moved(thinned(observed, case.scatter), origin))[0] if counted else np.nan
     told = stories_notes(case.net, estimate.stories)
     notes = dict.fromkeys([*said, *counts_notes(oracle, observed), *told])
     shares, top = estimate.shares, shown(estimate.shares).index[:MOST_RANGES]
@@ -798,7 +823,7 @@ def put_together(
         estimate.base_weight,
         estimate.base_interval,
         fit,
-        fit_p_value(estimate, fit),
+        fit_p_value(estimate, fit, net.rows is None and case.scatter is None),
         metric,
         case.level,
         method,
@@ -814,7 +839,7 @@ def put_together(
 # %% ../../nbs/07-attribution/explain.ipynb #explain
 TABLES_EXACT = (
     "The network's tables are taken as exact, since it does not say how many rows they were estimated from: "
-    "networks that learn_network and dimm learn make do."
+    "those of learn_network and dimm learn do. Say how many with rows= (--rows)."
 )
 
 
@@ -829,6 +854,7 @@ def explain(
     interventions: Catalogue | None = None,  # None: every single-node do(X_i = α)
     shared_rows: bool = True,  # whether all nodes were counted on the same rows
     oracle: Oracle | None = None,  # of this network and catalogue, if it is there already
+    factors: np.ndarray | None = None,  # (n_nodes,) by which counts scatter more than independent rows
 ) -> Explanation:
     """Estimate, and explain; raises ValueError where the method cannot use these counts.
 
@@ -851,6 +877,8 @@ def explain(
         whether all nodes were counted on the same rows
     oracle : Oracle | None, default None
         of this network and catalogue, if it is there already
+    factors : np.ndarray | None, default None
+        (n_nodes,) by which counts scatter more than independent rows
 
     Returns
     -------
@@ -861,9 +889,12 @@ def explain(
         interventions, oracle = found.interventions, None
     oracle = Oracle.from_network(net, interventions) if oracle is None else oracle
     stable = None if before is None else before.marginals
-    seen = carried(reading.marginals, stable, oracle)
+    scatter = None if factors is None or (factors == 1).all() else pd.Series(factors, list(net.names))
+    before_it = None if stable is None else thinned(stable, scatter)
+    seen = carried(thinned(reading.marginals, scatter), before_it, oracle)
     case = Case(
-        net, oracle, seen, reading.codes, interventions, level, seed, shared_rows, reading.marginals, stable, found
+        net, oracle, seen, reading.codes, interventions, level, seed, shared_rows, reading.marginals, stable, found,
+        scatter,
     )
     estimate = METHODS[method](case)
     about = []

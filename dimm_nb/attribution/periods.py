@@ -6,7 +6,7 @@
 __all__ = ['LINES', 'split_periods', 'AttributionSeries', 'attribute_series', 'draw_series']
 
 # %% ../../nbs/07-attribution/periods.ipynb #imports
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from .attribution import Attribution, CountsLike, answer, stable_reading
 from .credit import first_moved, moved, p_text, percent, spoken
 from .figures import label_of, new_axes
 from ..mixture.marginals import Totals
-from ..network.axis import MisfitWarning
+from ..network.axis import Marginals, MisfitWarning
 from ..network.calls import once_positional, tell
 from ..network.network import NetworkLike, as_network
 from ..network.oracle import Oracle
@@ -151,12 +151,13 @@ class AttributionSeries:
 def attribute_series(
     net: NetworkLike,
     counts_by_period: Mapping[Any, CountsLike] | pd.DataFrame,  # {period: counts}, or a long table with a column period
-    baseline: CountsLike | None = None,  # stable counts; None: those the network keeps; "network": its marginals
+    # stable counts; None: those the network keeps; "network": its marginals; a list: several quiet periods
+    baseline: CountsLike | Sequence[CountsLike] | None = None,
     *,
     level: float = 0.95,
     totals: Totals | None = None,
     allow_missing: bool = False,  # whether to go on where more than one row in a hundred of a node is lost
-    **options: Any,  # the others of `attribute`: method, metric, seed, interventions, shared_rows
+    **options: Any,  # the others of `attribute`: method, metric, seed, interventions, shared_rows, rows, cluster
 ) -> AttributionSeries:
     """Each period attributed, and the first that deviates; raises ValueError with its period, warns once where in doubt.
 
@@ -165,27 +166,28 @@ def attribute_series(
     net : NetworkLike
     counts_by_period : Mapping[Any, CountsLike] | pd.DataFrame
         {period: counts}, or a long table with a column period
-    baseline : CountsLike | None, default None
-        stable counts; None: those the network keeps; "network": its marginals
+    baseline : CountsLike | Sequence[CountsLike] | None, default None
+        stable counts; None: those the network keeps; "network": its marginals; a list: several quiet
+        periods
     level : float, default 0.95
     totals : Totals | None, default None
     allow_missing : bool, default False
         whether to go on where more than one row in a hundred of a node is lost
     **options : Any
-        the others of `attribute`: method, metric, seed, interventions, shared_rows
+        the others of `attribute`: method, metric, seed, interventions, shared_rows, rows, cluster
 
     Returns
     -------
     AttributionSeries
     """
     net, periods = as_network(net), split_periods(counts_by_period)
-    before = stable_reading(net, baseline, totals, allow_missing)
+    before, quiet = stable_reading(net, baseline, totals, allow_missing)
     stable = None if before is None else before.marginals
     oracle = Oracle.from_network(net, options.get("interventions"))
     results, tests = {}, {}
     for period, counts in periods.items():
         try:
-            start: CountsLike = "network" if stable is None else stable
+            start: CountsLike | list[Marginals] = "network" if stable is None else quiet if len(quiet) > 1 else stable
             results[period] = answer(
                 net, counts, start, level=level, totals=totals, allow_missing=allow_missing, oracle=oracle, **options
             )

@@ -132,7 +132,7 @@ class AttributionMany:
 
 # %% ../../nbs/07-attribution/segments.ipynb #attribute-batch
 def attribute_batch(
-    shared: tuple,  # network, oracle, stable marginals or None, options of `answer`
+    shared: tuple,  # network, oracle, stable marginals or None, the quiet periods they are of, options of `answer`
     batch: Sequence[tuple[object, Any]],  # segments and their counts
 ) -> list[tuple[object, pd.DataFrame | None, dict | str]]:  # segment; shares; its line, or why there is none
     """One after the other; what is wrong with one segment is said of it alone.
@@ -140,7 +140,7 @@ def attribute_batch(
     Parameters
     ----------
     shared : tuple
-        network, oracle, stable marginals or None, options of `answer`
+        network, oracle, stable marginals or None, the quiet periods they are of, options of `answer`
     batch : Sequence[tuple[object, Any]]
         segments and their counts
 
@@ -149,11 +149,12 @@ def attribute_batch(
     list[tuple[object, pd.DataFrame | None, dict | str]]
         segment; shares; its line, or why there is none
     """
-    net, oracle, stable, options = shared
+    net, oracle, stable, quiet, options = shared
+    start = "network" if stable is None else quiet if len(quiet) > 1 else stable
     out: list[tuple[object, pd.DataFrame | None, dict | str]] = []
     for segment, counts in batch:
         try:
-            found = answer(net, counts, "network" if stable is None else stable, oracle=oracle, **options)
+            found = answer(net, counts, start, oracle=oracle, **options)
         except (ValueError, OSError) as error:
             out.append((segment, None, str(error)))
             continue
@@ -206,7 +207,8 @@ def all_batches(
 def attribute_many(
     net: NetworkLike,
     counts: Mapping[Any, CountsLike],  # {segment: counts}
-    baseline: CountsLike | None = None,  # stable counts; None: those the network keeps; "network": its marginals
+    # stable counts; None: those the network keeps; "network": its marginals; a list: several quiet periods
+    baseline: CountsLike | Sequence[CountsLike] | None = None,
     *,
     level: float = 0.95,  # of the intervals, and 1 − the share of false alarms among segments
     totals: Totals | None = None,
@@ -222,8 +224,9 @@ def attribute_many(
     net : NetworkLike
     counts : Mapping[Any, CountsLike]
         {segment: counts}
-    baseline : CountsLike | None, default None
-        stable counts; None: those the network keeps; "network": its marginals
+    baseline : CountsLike | Sequence[CountsLike] | None, default None
+        stable counts; None: those the network keeps; "network": its marginals; a list: several quiet
+        periods
     level : float, default 0.95
         of the intervals, and 1 − the share of false alarms among segments
     totals : Totals | None, default None
@@ -244,10 +247,10 @@ def attribute_many(
         if isinstance(segment, tuple):
             raise ValueError(f"the segment {segment!r} is named by several parts: join them, as 'shop 3, Monday'")
     net = as_network(net)
-    before = stable_reading(net, baseline, totals, allow_missing)
+    before, quiet = stable_reading(net, baseline, totals, allow_missing)
     oracle = Oracle.from_network(net, options.get("interventions"))
     options = {"level": level, "totals": totals, "allow_missing": allow_missing, **options}
-    shared = (net, oracle, None if before is None else before.marginals, options)
+    shared = (net, oracle, None if before is None else before.marginals, quiet, options)
     done, lost = all_batches(shared, counts, n_jobs)
     found = {segment: done[segment] for segment in counts if done[segment][0] is not None}
     skipped = {segment: done[segment][1] for segment in counts if done[segment][0] is None}

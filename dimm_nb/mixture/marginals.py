@@ -8,8 +8,8 @@ __all__ = ['Totals', 'ENOUGH', 'MOST_FOREIGN', 'TOTAL_WORDS', 'EMPTY', 'TIMES', 
            'drop_totals', 'check_foreign', 'uneven_totals', 'check_whole', 'read_report', 'state_numbers',
            'times_column', 'row_times', 'Reading', 'column_codes', 'read_lines', 'weighted_counts', 'read_period',
            'extra_column', 'read_object', 'read_path', 'read_sheet', 'read_cells', 'doubled', 'with_tables', 'located',
-           'counted_in_place', 'count_values', 'count_categories', 'warned', 'count_report', 'read_counts',
-           'write_counts']
+           'read_column', 'counted_in_place', 'count_values', 'count_categories', 'warned', 'count_report',
+           'read_counts', 'write_counts']
 
 # %% ../../nbs/03-mixture/marginals.ipynb #imports
 import os
@@ -976,6 +976,39 @@ def located(path: str | Path) -> Iterator[None]:
         yield
     except ValueError as error:
         raise ValueError(str(error) if str(error).startswith(str(path)) else f"{path}: {error}") from error
+
+
+def read_column(
+    net: CausalNetwork,
+    counts: Any,  # rows, in memory or in a file
+    name: str,  # of a column that is no node's
+) -> Column:
+    """A further column of a period's rows; raises ValueError where there are none, or no such column.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    counts : Any
+        rows, in memory or in a file
+    name : str
+        of a column that is no node's
+
+    Returns
+    -------
+    Column
+    """
+    if isinstance(counts, (str, os.PathLike)):
+        path = Path(checked_file(Path(counts)))
+        if file_kind(path) in IN_PLACE:
+            return read_rows(open_table(path), [name])[0]
+        sheet = open_sheet(path)
+        with located(path):
+            above = report_cells(net, sheet)
+            if isinstance(above, int):
+                return sheet_columns(sheet, match_columns([name], sheet.head(above)[-1][1]), above - 1)[0]
+    elif hasattr(counts, "columns") and is_rows(net, counts.columns):
+        return read_rows(counts, [name])[0]
+    raise ValueError(f"these are counts, which have no column {name!r}: only rows say whose each is")
 
 # %% ../../nbs/03-mixture/marginals.ipynb #count-categories
 def counted_in_place(

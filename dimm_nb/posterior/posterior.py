@@ -38,7 +38,7 @@ from .crossed import needed_sets, open_shares
 from .evidence import Baseline, Evidence, Period, evidence_of, few_rows, pilot_shares, read_shift
 from .identification import ASKED, SURE, detectable_shares, information_left, look_alikes
 from .misfit import NONE_AT_ODDS, UNDONE, at_odds, goodness_of_fit, tell_tales, undoing
-from .quiet import factors_of, read_quiet
+from .quiet import check_apart, factors_of, read_quiet
 from .sampler import PRIOR, Draws, Prior, choice_sets, make_problem, no_sets, run_chains
 from ..solvers.em import components
 
@@ -1032,8 +1032,11 @@ def posterior_of(
     factors = factors_of(net, scatter)
     said: tuple[str, ...] = ()
     if not (baseline is None or isinstance(baseline, (Marginals, str, Mapping))):
+        check_apart(net, marginals, baseline)
         baseline, between, said = read_quiet(net, baseline)
         factors = np.maximum(factors, between)
+    elif isinstance(stable := net.stable if baseline is None else baseline, Marginals):
+        check_apart(net, marginals, [stable])
     networks = members_of(net, members, rng)
     periods = (read_shift(one, oracle if one is net else Oracle.from_network(one, interventions, tables), marginals,
                           interventions, shared_rows, baseline, factors, rng) for one in networks)
@@ -1116,7 +1119,8 @@ def placebo(
     members: int | None = None, # see `fit_posterior`
     seed: int = 0,
 ) -> pd.DataFrame: # index period; columns claims, claimed (what), p_value, untouched, lower, upper
-    """What would have been claimed in each quiet period, against the others; raises ValueError for fewer than two.
+    """What would have been claimed in each quiet period, against the others; raises ValueError for fewer than two, and
+    for the same one twice.
 
     Parameters
     ----------

@@ -7,8 +7,9 @@ __all__ = ['Case', 'CASES', 'MAX_ROWS', 'MOST_REPETITIONS', 'OUT_FILE', 'IN_FILE
            'ORDER', 'EPILOG', 'NOT_ASKED', 'read_network', 'simulate', 'recover', 'beside', 'scores', 'draw_shares',
            'save_figure', 'shop_case', 'alarm_case', 'explain_case', 'demo', 'Finite', 'Jobs', 'writable',
            'network_file', 'Verbs', 'commands', 'demo_verb', 'read_interventions', 'catalogue_of', 'attribute_verb',
-           'in_doubt', 'coloured', 'columns', 'recover_verb', 'simulate_verb', 'size_of', 'networks_verb', 'init_verb',
-           'learn_verb', 'count_verb', 'experiment_verb', 'asked_by', 'app_verb', 'problem', 'interrupt', 'main']
+           'in_doubt', 'coloured', 'columns', 'placebo_verb', 'recover_verb', 'simulate_verb', 'size_of',
+           'networks_verb', 'init_verb', 'learn_verb', 'count_verb', 'experiment_verb', 'asked_by', 'app_verb',
+           'problem', 'interrupt', 'main']
 
 # %% ../../nbs/10-use/cli.ipynb #imports
 import csv
@@ -594,7 +595,11 @@ def catalogue_of(net: "CausalNetwork", path: Path | None, nodes: str | None) -> 
 @click.option(
     "--metric", metavar="NODE=STATE", help="What to divide the change of. [default: the category that moved most]"
 )
-@click.option("--baseline", type=IN_FILE, help="Counts of the stable period, in place of those kept with the network.")
+@click.option("--baseline", type=IN_FILE, multiple=True,
+              help="Counts of the stable period, in place of those kept with the network; several: quiet periods.")
+@click.option("--rows", type=click.FloatRange(0), metavar="NUMBER",
+              help="Stable rows behind the network's tables, where it does not say; inf: exact.")
+@click.option("--cluster", metavar="COLUMN", help="Of a file of rows: whose each is, a visitor's or a session's.")
 @click.option("--nodes", metavar="A,B", help="Look for interventions on these nodes only.")
 @click.option("--interventions", type=IN_FILE, help="Look for those of a file, one a line: NODE=STATE.")
 @click.option("--name", **NAME)
@@ -627,7 +632,7 @@ def attribute_verb(
     quiet: bool,
     nodes: str | None,
     interventions: Path | None,
-    baseline: Path | None,
+    baseline: tuple[Path, ...],
     name: str | None,
     period: str | None,
     by: str | None,
@@ -641,14 +646,19 @@ def attribute_verb(
     printed = str(json_) == "-"
     if nodes is not None and interventions is not None:
         raise click.UsageError("--nodes and --interventions both say what to look for: give one of them")
+    before = {f"--baseline {path}": path for path in baseline}
     keep_apart(
-        {"NETWORK": network_file(network), "COUNTS": counts, "--baseline": baseline, "--interventions": interventions},
+        {"NETWORK": network_file(network), "COUNTS": counts, "--interventions": interventions, **before},
         {"--html": html, "--json": None if printed else json_, "--csv": csv_},
     )
     with waiting(f"attributing {counts.name}", quiet), chosen(counts, name, period) as table:
         net = read_network(network)
         answer = attribution.answer(
-            net, table, baseline, interventions=catalogue_of(net, interventions, nodes), **options
+            net,
+            table,
+            baseline[0] if len(baseline) == 1 else list(baseline) or None,
+            interventions=catalogue_of(net, interventions, nodes),
+            **options,
         )
         answer = replace(answer, about={**answer.about, "network": os.path.basename(network), "counts": counts.name})
         head = made(by, click.get_current_context().find_root().obj or ())
@@ -700,6 +710,60 @@ def columns() -> int:
     int
     """
     return min(120, max(80, shutil.get_terminal_size().columns))
+
+# %% ../../nbs/10-use/cli.ipynb #placebo-verb
+@commands.command("placebo")
+@click.argument("network")
+@click.argument("periods", type=IN_FILE, nargs=-1, required=True)
+@click.option("--nodes", metavar="A,B", help="Look for interventions on these nodes only.")
+@click.option("--interventions", type=IN_FILE, help="Look for those of a file, one a line: NODE=STATE.")
+@click.option("--seed", **SEED)
+@click.option("--allow-missing", **MISSING)
+@click.option("--csv", "csv_", **OUT_FILE, help="The table, for a spreadsheet.")
+@click.option("--strict", is_flag=True, help="Status 3 where anything would have been claimed.")
+@click.option("--quiet", **QUIET)
+def placebo_verb(
+    network: str,
+    periods: tuple[Path, ...],
+    nodes: str | None,
+    interventions: Path | None,
+    seed: int,
+    allow_missing: bool,
+    csv_: Path | None,
+    strict: bool,
+    quiet: bool,
+) -> int:
+    """What would have been claimed when nothing happened?
+
+    NETWORK is a packaged name or a BIF file, PERIODS two or more CSV files of counts or rows, each of a quiet period,
+    which is held against the others."""
+    from ..mixture.marginals import read_period
+    from ..mixture.tables import write_table
+
+    if nodes is not None and interventions is not None:
+        raise click.UsageError("--nodes and --interventions both say what to look for: give one of them")
+    if len(periods) != len(set(periods)):
+        raise click.UsageError("a quiet period is given twice: name each once")
+    given = {"NETWORK": network_file(network), "--interventions": interventions} | {str(path): path for path in periods}
+    keep_apart(given, {"--csv": csv_})
+    with waiting(f"holding {len(periods)} quiet periods against each other", quiet):
+        net = read_network(network)
+        read = {str(path): read_period(net, path, allow_missing=allow_missing) for path in periods}
+        table = dimm_nb.placebo(net, {name: reading.marginals for name, reading in read.items()}, seed=seed,
+                                interventions=catalogue_of(net, interventions, nodes))
+        if csv_ is not None:
+            deliver(csv_, partial(write_table, table))
+    loud = table[table["claims"] > 0]
+    if not quiet:
+        for name, reading in read.items():
+            for note in reading.notes:
+                click.echo(f"{name}: {note}", err=True)
+        click.echo(f"Of {len(table)} quiet periods, each held against the others, {len(loud) or 'none'} would have "
+                   f"shown an intervention.")
+        click.echo(table.drop(columns="claimed").round(3).to_string())
+        for name, claimed in loud["claimed"].items():
+            click.echo(f"{name}: {claimed}")
+    return 3 if strict and len(loud) else 0
 
 # %% ../../nbs/10-use/cli.ipynb #recover-verb
 @commands.command("recover")
@@ -840,7 +904,7 @@ def init_verb(table: Path, name: str | None, out: Path) -> None:
     help="A graph that Tetrad saved, as text or JSON: only its tables are learned.",
 )
 @click.option(
-    "--smoothing", type=Finite(0, min_open=True), help="Hits added to each row of a table. [default: 10]"
+    "--smoothing", type=Finite(0, min_open=True), help="Hits added to each row of a table. [default: 1]"
 )
 @click.option("--other", is_flag=True, help="Give every feature a state (other), for values that are yet to come.")
 @click.option("--rows", type=click.IntRange(1), help="Rows to search the graph with. [default: 100000]")
@@ -858,6 +922,7 @@ def learn_verb(
     from ..learning.knowledge import read_knowledge
     from ..learning.learning import doubt
     from ..learning.tetrad import read_tetrad
+    from ..posterior.tables import unsupported
 
     keep_apart({"TABLE": table, "--tiers": tiers, "--graph": graph}, {"--out": out})
     given = {name: value for name, value in options.items() if value is not None}
@@ -870,6 +935,11 @@ def learn_verb(
         rows = 0 if net.stable is None else int(net.stable.n.max())
         say(f"tables rest on {rows:,} rows" + ("; the graph is taken as known" if edges is not None else
                                                f"; {doubt(net)}" if known.required or len(known.tiers) > 1 else ""))
+        if net.reversible:
+            say("  " + ", ".join(f"{cause} ↔ {effect}" for cause, effect in sorted(net.reversible)))
+            say("tiers in the file for --tiers say what comes first, and settle them; `dimm init` drafts it")
+        for note in unsupported(net):
+            say(note)
 
 # %% ../../nbs/10-use/cli.ipynb #count-verb
 @commands.command("count")
