@@ -723,15 +723,8 @@ def columns() -> int:
 @click.option("--strict", is_flag=True, help="Status 3 where anything would have been claimed.")
 @click.option("--quiet", **QUIET)
 def placebo_verb(
-    network: str,
-    periods: tuple[Path, ...],
-    nodes: str | None,
-    interventions: Path | None,
-    seed: int,
-    allow_missing: bool,
-    csv_: Path | None,
-    strict: bool,
-    quiet: bool,
+    network: str, periods: tuple[Path, ...], nodes: str | None, interventions: Path | None, seed: int,
+    allow_missing: bool, csv_: Path | None, strict: bool, quiet: bool,
 ) -> int:
     """What would have been claimed when nothing happened?
 
@@ -755,9 +748,8 @@ def placebo_verb(
             deliver(csv_, partial(write_table, table))
     loud = table[table["claims"] > 0]
     if not quiet:
-        for name, reading in read.items():
-            for note in reading.notes:
-                click.echo(f"{name}: {note}", err=True)
+        for note in [f"{name}: {note}" for name, reading in read.items() for note in reading.notes]:
+            click.echo(note, err=True)
         click.echo(f"Of {len(table)} quiet periods, each held against the others, {len(loud) or 'none'} would have "
                    f"shown an intervention.")
         click.echo(table.drop(columns="claimed").round(3).to_string())
