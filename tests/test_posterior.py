@@ -1021,3 +1021,10 @@ def test_weeks_of_independent_rows_scatter_as_such_however_many_states_there_are
     weeks = [Marginals.from_codes(net, net.sample(2_000, seed)) for seed in range(60)]
     # χ² on 59·3 degrees of freedom over that many: standard deviation .11
     assert quiet_scatter(net, weeks).max() < 1.3
+
+
+def test_rounded_numbers_have_so_few_bits_that_sums_of_their_products_are_exact():
+    values = np.random.default_rng(0).normal(size=(4, 128))
+    units = steady(values) / 2.0 ** (np.frexp(abs(values).max())[1] - 23)
+    assert (units % 1 == 0).all() and abs(units).max() <= 2**23 and (units % 2 == 1).any()
+    assert 2 * 23 + np.log2(128) <= 53  # a product's bits, and those that a sum of 128 of them adds

@@ -383,3 +383,9 @@ def test_rows_that_the_stable_network_forbids_are_counted():
     net = CausalNetwork(["a", "b"], [["x", "y"]] * 2, [[], [0]], [[.5, .5], [[1, 0], [.5, .5]]])
     fit = fit_targets(net, np.array([[0, 0], [0, 1], [1, 1]]), counts=[500, 70, 300])
     assert fit.rows.to_dict() == {"all": 870, "distinct": 3, "impossible under P": 70}
+
+
+def test_few_rows_are_enough_at_the_price_that_is_the_default(found):
+    net, happened, pi, _, _ = found
+    codes, _ = sample_mixture(net, pi, 150, seed=0, interventions=happened)
+    assert len(fit_targets(net, codes).interventions) == 3 > len(fit_targets(net, codes, price=1.6).interventions)

@@ -304,7 +304,7 @@ def run(copy: Path, files: list[str], seconds: int, **env: str) -> tuple[int, st
         start_new_session=True,
     ) as process:
         try:
-            said, _ = process.communicate(timeout=4 * seconds)  # a busy machine is no failure: the limit is on CPU
+            said, _ = process.communicate(timeout=40 * seconds)  # a busy machine is no failure: the limit is on CPU
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, 9)
             said, _ = process.communicate()
