@@ -246,3 +246,11 @@ def test_round_cuts_leave_no_interval_empty(values):
 def test_a_table_without_rows_has_no_draft():
     with pytest.raises(ValueError, match="no rows"):
         draft_knowledge(pd.DataFrame({"a": []}))
+
+
+@pytest.mark.parametrize("names", [["Feb", "Mar", "may"], ["January", "Sept"], ["2026-03-01", "2026-03-02"]])
+def test_a_draft_leaves_out_what_names_the_period(names, tmp_path):
+    frame = pd.DataFrame({"when": names * 40, "day": ["Mon", "Tue"] * (20 * len(names))})
+    known = drafted(frame, tmp_path)
+    assert list(known.leave_out) == ["when"]
+    assert "day" in [name for tier in known.tiers for name in tier]
