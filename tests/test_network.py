@@ -1,6 +1,7 @@
 """Networks: what is one and what is not, surgery, sampling, probabilities, labels, files, pictures."""
 import copy
 import gc
+import gzip
 import importlib.util
 import itertools
 import math
@@ -19,7 +20,7 @@ from hypothesis import given, settings, strategies as st
 from scipy.stats import chisquare
 
 from dimm_nb.network import network
-from dimm_nb.network.axis import Marginals, code_type, topological_order
+from dimm_nb.network.axis import Marginals, NetworkWarning, code_type, topological_order
 from dimm_nb.network.bif import checked_cpt
 from dimm_nb.network.drawing import crossings, draw_network, layered, ordered
 from dimm_nb.network.network import (
@@ -751,3 +752,34 @@ def test_surgery_and_samples_know_nothing_of_it():
         (),
     ) and cut.parents["paid"] == ("coin",)
     assert (KNOWN.sample(50, seed=1) == TOSS.sample(50, seed=1)).all()
+
+
+# other networks in a file beside the BIF
+
+
+@pytest.mark.parametrize("name", ["net.bif", "net.bif.gz"])
+def test_others_that_would_make_a_file_large_lie_beside_it(tmp_path, monkeypatch, name):
+    path, beside = tmp_path / name, tmp_path / f"{name}.others.json.gz"
+    net = replace(KNOWN, others=(replace(KNOWN, stable=None, others=()),) * 2)
+    net.to_bif(path)
+    assert not beside.exists() and CausalNetwork.from_bif(path) == net
+    monkeypatch.setattr("dimm_nb.network.network.MOST_BIF", 500)
+    net.to_bif(path)
+    assert beside.exists() and CausalNetwork.from_bif(path) == net
+    text = gzip.decompress(path.read_bytes()) if name.endswith("gz") else path.read_bytes()
+    assert b"dimm_beside = 2" in text and b"dimm_other" not in text
+    beside.write_bytes(b"no gzip")
+    with pytest.raises(ValueError, match="others.json.gz is damaged"):
+        CausalNetwork.from_bif(path)
+    beside.unlink()
+    with pytest.warns(NetworkWarning, match="which is not beside it"):
+        assert CausalNetwork.from_bif(path) == replace(net, others=())
+
+
+def test_other_readers_pass_over_the_word_of_a_file_beside(tmp_path, monkeypatch):
+    monkeypatch.setattr("dimm_nb.network.network.MOST_BIF", 500)
+    replace(KNOWN, others=(replace(KNOWN, stable=None, others=()),)).to_bif(tmp_path / "net.bif")
+    gum = pytest.importorskip("pyagrum")
+    assert set(gum.loadBN(str(tmp_path / "net.bif")).names()) == set(KNOWN.names)
+    readwrite = pytest.importorskip("pgmpy.readwrite")
+    assert set(readwrite.BIFReader(str(tmp_path / "net.bif")).get_model().nodes()) == set(KNOWN.names)
