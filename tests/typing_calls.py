@@ -17,10 +17,12 @@ from dimm_nb import (
     fit_em,
     fit_posterior,
     identify,
+    learn_network,
     load_network,
     mae,
     mixture_marginals,
     read_counts,
+    read_knowledge,
     sample_mixture,
     solve_dimm,
     solve_exact,
@@ -63,6 +65,10 @@ attribute("alarm", "counts.csv")
 attribute(net, seen, metric="BP=LOW", seed=1)
 attribute("alarm", {"BP": {"LOW": 3, "NORMAL": 4, "HIGH": 5}})
 attribute_series("alarm", {"week 1": "one.csv"})
+answer = attribute(learn_network("stable.csv", read_knowledge("tiers.yaml")), "later.csv", metric="BP: LOW")
+answer.to_html("report.html", made={"Made": "by Ana"})
+answer.plot_beside([seen, "quiet.csv"])
+doubted: bool = answer.in_doubt
 
 solve_dimm(net, seen, solver="conik")  # type: ignore[arg-type]
 solve_dimm(net, seen, lam="0.1")  # type: ignore[arg-type]
