@@ -65,10 +65,10 @@ attribute("alarm", "counts.csv")
 attribute(net, seen, metric="BP=LOW", seed=1)
 attribute("alarm", {"BP": {"LOW": 3, "NORMAL": 4, "HIGH": 5}})
 attribute_series("alarm", {"week 1": "one.csv"})
-answer = attribute(learn_network("stable.csv", read_knowledge("tiers.yaml")), "later.csv", metric="BP: LOW")
-answer.to_html("report.html", made={"Made": "by Ana"})
-answer.plot_beside([seen, "quiet.csv"])
-doubted: bool = answer.in_doubt
+told = attribute(learn_network("stable.csv", read_knowledge("tiers.yaml")), "later.csv", metric="BP: LOW")
+told.to_html("report.html", made={"Made": "by Ana"})
+told.plot_beside([seen, "quiet.csv"])
+doubted: bool = told.in_doubt
 
 solve_dimm(net, seen, solver="conik")  # type: ignore[arg-type]
 solve_dimm(net, seen, lam="0.1")  # type: ignore[arg-type]
