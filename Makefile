@@ -121,7 +121,7 @@ app: $(TOOLS)
 docs: $(TOOLS)
 	@$(BIN)/python tools/build_docs.py
 
-EXPERIMENTS := table1 figure1 time lambda choice networks misspecification
+EXPERIMENTS := table1 figure1 time lambda choice networks targets misspecification
 # Interrupted, it goes on where it was; finished, it starts anew
 experiments: $(TOOLS)
 	@for name in $(EXPERIMENTS); do $(QUIET) $(BIN)/dimm experiment $$name --out experiments || exit; done

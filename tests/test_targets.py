@@ -19,6 +19,7 @@ from dimm_nb import (
     random_network,
     sample_mixture,
 )
+from dimm_nb.experiments.targets import alarm_targets, random_targets, target_metrics
 from dimm_nb.solvers.growing import (
     GAP,
     Task,
@@ -389,3 +390,47 @@ def test_few_rows_are_enough_at_the_price_that_is_the_default(found):
     net, happened, pi, _, _ = found
     codes, _ = sample_mixture(net, pi, 150, seed=0, interventions=happened)
     assert len(fit_targets(net, codes).interventions) == 3 > len(fit_targets(net, codes, price=1.6).interventions)
+
+
+# the experiment
+
+
+@pytest.mark.parametrize("graph", ["scale-free", "erdos-renyi"])
+def test_problems_are_of_the_published_kind(graph):
+    for seed in range(12):
+        n = (4, 8, 12)[seed % 3]
+        trial = random_targets(graph, n, np.random.default_rng(seed))
+        edges = sum(map(len, trial.net.parents))
+        assert edges <= min(n * (n - 1) // 2, 5 * n) and trial.net.sizes == (3,) * n
+        assert 4 <= len(trial.interventions) <= 15 and all(1 <= len(i.do) <= n for i in trial.interventions)
+        assert len({frozenset(i.do.items()) for i in trial.interventions}) == len(trial.interventions)
+        assert not any(trial.excluded[node] == state for i in trial.interventions for node, state in i.do.items())
+        assert 0 < trial.truth.base_weight < 1
+
+
+def test_metrics_of_targets_by_hand():
+    trial = random_targets("scale-free", 4, np.random.default_rng(0))
+    codes, _ = sample_mixture(trial.net, trial.truth, 2_000, 0, trial.interventions)
+    fit = fit_targets(trial.net, codes)
+    truth = {frozenset(): trial.truth.base_weight}
+    truth |= {frozenset(i.do.items()): trial.truth.weights[i.name] for i in trial.interventions}
+    answer = {frozenset(): fit.mixture.base_weight}
+    answer |= {frozenset(i.do.items()): fit.mixture.weights[i.name] for i in fit.interventions}
+    found = {one for one, share in answer.items() if share > 0.001}
+    made_up, missed = found - set(truth), set(truth) - found
+    got = target_metrics(trial, fit)
+    assert got["recall"] == pytest.approx(1 - len(missed) / len(truth))
+    assert got["precision"] == pytest.approx(1 - len(made_up) / len(found))
+    error = [truth.get(one, 0) - answer.get(one, 0) for one in found | set(truth)]
+    assert got["rmse"] == pytest.approx(np.sqrt(np.mean(np.square(error))))
+    assert got["fn_rmse"] == pytest.approx(np.sqrt(np.mean([(truth[m] - answer.get(m, 0)) ** 2 for m in missed])))
+    assert got["fp_rmse"] == pytest.approx(np.sqrt(np.mean([answer[m] ** 2 for m in made_up])) if made_up else 0)
+
+
+def test_a_problem_on_alarm_sets_only_what_occurs():
+    trial = alarm_targets(np.random.default_rng(1))
+    assert len(trial.interventions) == 17 and trial.truth.weights.sum() == pytest.approx(0.8)
+    base = Oracle.from_network(trial.net, []).base
+    assert all(base[trial.net.index.get_loc((node, state))] > 1e-3 or trial.net.sizes[trial.net.names.index(node)] == 2
+               for one in trial.interventions for node, state in one.do.items())
+    assert max(len(one.do) for one in trial.interventions) <= 3

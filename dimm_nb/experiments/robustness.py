@@ -45,6 +45,7 @@ from .runner import (
     settings_of,
     whole_numbers,
 )
+from .targets import compare_targets, draw_targets, run_targets
 from .tuning import (
     compare_choice,
     compare_eps,
@@ -308,6 +309,7 @@ EXPERIMENTS = {
                          draw_lambda),
     "choice": Experiment("How far is choose_lambda from hindsight?", run_choice, (compare_choice,), draw_choice),
     "networks": Experiment("Is ALARM typical?", run_networks, (compare_networks,), draw_networks),
+    "targets": Experiment("Which sets of nodes were set, beside UAI 2021?", run_targets, (compare_targets,), draw_targets),
     "misspecification": Experiment("What if the network is wrong, and who says so?", run_misspecification,
                                    (compare_misspecification,), draw_misspecification)}
 

@@ -990,7 +990,9 @@ def count_verb(
 @click.option("--jobs", type=Jobs(), default=-1, show_default=True, help="Processes; -1 is one for each core.")
 @click.option("--seed", **SEED)
 def experiment_verb(name: str, out: Path, quick: bool, repetitions: int | None, jobs: int, seed: int) -> None:
-    "The paper's experiments, and more.\n\nNAME is table1, figure1, time, lambda, choice, networks or misspecification."
+    """The paper's experiments, and more.
+
+    NAME is table1, figure1, time, lambda, choice, networks, targets or misspecification."""
     dimm_nb.experiment(name, out, quick=quick, seed=seed, repetitions=repetitions, n_jobs=jobs,
                        progress=sys.stderr.isatty(), say=click.echo)
 
