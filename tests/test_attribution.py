@@ -36,6 +36,8 @@ from dimm_nb.attribution.figures import steps
 from dimm_nb.attribution.periods import attribute_series
 from dimm_nb.attribution.report import as_name, report_html
 from dimm_nb.attribution.words import metric_rows, moved_rows, ranking
+from dimm_nb.learning.knowledge import Knowledge
+from dimm_nb.learning.learning import learn_network
 from dimm_nb.mixture.marginals import write_counts
 from dimm_nb.mixture.mixture import Mixture, mixture_marginals, random_mixture, sample_mixture
 from dimm_nb.network.axis import CountsWarning, DimmWarning, Marginals, MisfitWarning
@@ -820,3 +822,17 @@ def test_a_cluster_column_is_heeded_in_memory_and_in_a_file(tmp_path):
                                   (counted(0), [1, 2], "these are counts"), (codes, [1, 2], "2 entries for 4,000")):
         with pytest.raises(ValueError, match=says):
             attribute(ASIA, counts, cluster=cluster)
+
+
+def test_a_few_values_never_seen_go_to_other_and_raise_no_alarm():
+    known = Knowledge(tiers=[["asia", "smoke"], ["tub", "lung", "bronc"], ["either"], ["xray", "dysp"]])
+    stable, later = (ASIA.frame(ASIA.sample(20_000, seed=seed)).astype(str) for seed in (1, 2))
+    learned = learn_network(stable, known, other=True, bootstrap=0)
+    later.loc[:1, "dysp"] = "never seen"
+    found = answer(learned, later)
+    assert any("'never seen'" in note and "counted as '(other)'" in note for note in found.notes)
+    assert found.p_value > MISFIT and not (found.shares.verdict == "supported").any()
+    later.loc[:49, "dysp"] = "never seen"  # fifty are no accident
+    assert answer(learned, later).shares.verdict["dysp", "(other)"] == "supported"
+    plain = answer(learn_network(stable, known, bootstrap=0), later)
+    assert any("'never seen'" in note and "left out" in note for note in plain.notes)
