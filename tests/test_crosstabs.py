@@ -19,6 +19,7 @@ from dimm_nb import (
     Marginals,
     Mixture,
     Oracle,
+    attribute,
     count_categories,
     count_report,
     fit_posterior,
@@ -30,6 +31,7 @@ from dimm_nb import (
     sample_mixture,
     write_counts,
 )
+from dimm_nb.attribution.explain import witness_notes
 from dimm_nb.mixture.cells import bin_labels
 from dimm_nb.mixture.marginals import read_period
 from dimm_nb.network.axis import table_nodes
@@ -456,3 +458,76 @@ def test_the_command_counts_tables(tmp_path):
     assert count_report(tmp_path / "out.csv", asia) == Marginals.from_codes(asia, ASIA_CODES, tables="edges")
     done = CliRunner().invoke(commands, [*arguments, "--tables", "edges", "--report"])
     assert done.exit_code == 2 and "leave --tables out" in done.output
+
+
+# attribution, and targets of two nodes
+
+
+def test_attribution_takes_tables_and_hears_the_witness():
+    net = load_network("asia")
+    pi = Mixture({("lung", "yes"): 0.1, ("smoke", "no"): 0.15})
+    codes = sample_mixture(net, pi, 50_000, seed=1)[0]
+    seen = Marginals.from_codes(net, codes, tables="edges")
+    told = attribute(net, seen)
+    assert set(told.shares.index[told.shares["verdict"] == "supported"]) == {("lung", "yes"), ("smoke", "no")}
+    assert any("the tables of smoke, lung moved; 2 nodes cannot be asked" in note for note in told.notes)
+    assert not any("disagree" in note for note in told.notes)
+    plain = attribute(net, seen.without_tables())
+    assert not any("by itself" in note for note in plain.notes)
+    for method in ("dimm", "exact"):
+        given = seen if method == "dimm" else mixture_marginals(Oracle.from_network(net, tables="edges"), pi)
+        one = attribute(net, given, method=method)
+        assert any(f"{method!r} uses the counts of one node at a time" in note for note in one.notes)
+        pd.testing.assert_frame_equal(one.shares, attribute(net, given.without_tables(), method=method).shares)
+
+
+def test_where_witness_and_answer_disagree_it_is_said():
+    net = load_network("asia")
+    oracle = Oracle.from_network(net)
+    codes = sample_mixture(net, Mixture({("lung", "yes"): 0.1}), 50_000, seed=1)[0]
+    shares = pd.DataFrame({"verdict": "not supported"}, net.index)
+    reading = read_period(net, codes)
+    assert witness_notes(net, reading, oracle, shares) == [
+        "The two disagree: lung moved, and no intervention there is supported."
+    ]
+    shares.loc[[("lung", "yes"), ("xray", "no")], "verdict"] = "supported"
+    assert witness_notes(net, reading, oracle, shares) == [
+        "The two disagree: interventions on xray are supported, and the tables there did not move."
+    ]
+    assert witness_notes(net, read_period(net, Marginals.from_codes(net, codes)), oracle, shares) == []
+
+
+def test_targets_of_two_nodes_from_tables():
+    "Three single targets and four pairs among 186: total variation at most .02, where one-variable counts fail."
+    with warnings.catch_warnings(action="ignore"):
+        net = load_network("sachs")
+    states = dict(zip(net.names, net.states))
+    pairs = [{a: x, b: y} for a, b in net.edges for x, y in product(states[a], states[b])]
+    catalogue = [{node: state} for node, state in net.index] + pairs
+    oracle = Oracle.from_network(net, catalogue, "edges")
+    rng = np.random.default_rng(0)
+    shares = pd.Series(0.0, oracle.interventions)
+    chosen = [*rng.choice(33, 3, replace=False), *rng.choice(np.arange(33, 186), 4, replace=False)]
+    shares.iloc[chosen] = rng.dirichlet(np.full(7, 3.0)) * 0.6
+    codes = sample_mixture(net, Mixture(shares), 100_000, seed=0, interventions=catalogue)[0]
+    fit = fit_posterior(net, Marginals.from_codes(net, codes, tables="edges"), interventions=catalogue, seed=0)
+    found = fit.mixture.weights
+    assert len(catalogue) == 186 and fit.converged
+    assert 0.5 * (abs(found - shares).sum() + abs(found.sum() - shares.sum())) <= 0.02
+    assert set(fit.verdict.index[fit.verdict == "supported"]) == set(shares.index[shares > 0])
+    assert identify(oracle).rank > identify(Oracle.from_network(net, catalogue)).rank
+
+
+def test_a_pair_that_no_table_determines_is_said_with_what_it_is_mixed_up_with():
+    "do(a, b) on two roots that nothing joins: without their table it is do(a) and do(b), apart."
+    net = CausalNetwork(["a", "b"], [["0", "1"]] * 2, [(), ()], [[0.5, 0.5], [0.5, 0.5]])
+    catalogue = [{"a": "1"}, {"b": "1"}, {"a": "1", "b": "1"}]
+    without, with_table = (Oracle.from_network(net, catalogue, tables) for tables in ((), [("a", "b")]))
+    assert (identify(without).status == "within bounds").all() and (identify(with_table).status == "by data").all()
+    direction = identify(without).directions[1]
+    np.testing.assert_allclose(direction / direction.iloc[2], [-1, -1, 1], atol=1e-9)
+    codes = sample_mixture(net, Mixture({"a=1 & b=1": 0.3}), 50_000, seed=1, interventions=catalogue)[0]
+    plain = fit_posterior(net, Marginals.from_codes(net, codes), interventions=catalogue, seed=1)
+    crossed = fit_posterior(net, Marginals.from_codes(net, codes, tables=[("a", "b")]), interventions=catalogue, seed=1)
+    assert crossed.verdict.iloc[2] == "supported" and abs(crossed.mixture.weights.iloc[2] - 0.3) < 0.02
+    assert plain.verdict.iloc[2] == "cannot tell" and plain.confused_with.iloc[2]
