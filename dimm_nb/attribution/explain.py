@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['NOT_ASSESSED', 'MOST_WEIGHED', 'Method', 'METHODS', 'FEW_ROWS', 'MOST_RANGES', 'LARGEST_PROGRAM', 'POSSIBLE',
-           'TABLES_EXACT', 'Estimate', 'point_estimate', 'Case', 'by_dimm', 'by_exact', 'by_em', 'by_targets',
-           'by_posterior', 'weighable', 'carried', 'thinned', 'baseline_notes', 'by_share', 'Explanation', 'fit_table',
-           'fit_p_value', 'counts_notes', 'shown', 'likely', 'possible', 'spoken_change', 'stories_notes',
-           'put_together', 'explain']
+           'ONE_VARIABLE', 'DISBELIEVED', 'TABLES_EXACT', 'Estimate', 'point_estimate', 'Case', 'by_dimm', 'by_exact',
+           'by_em', 'by_targets', 'by_posterior', 'weighable', 'carried', 'thinned', 'baseline_notes', 'by_share',
+           'Explanation', 'fit_table', 'fit_p_value', 'counts_notes', 'shown', 'likely', 'possible', 'spoken_change',
+           'stories_notes', 'put_together', 'witness_notes', 'explain']
 
 # %% ../../nbs/07-attribution/explain.ipynb #imports
 from collections.abc import Callable, Mapping
@@ -30,6 +30,7 @@ from .credit import (
 )
 from ..mixture.marginals import Reading
 from ..mixture.mixture import Mixture, shares_of
+from ..mixture.touched import touched_nodes
 from ..network.axis import Marginals, MisfitWarning, label_text
 from ..network.network import CausalNetwork
 from ..network.oracle import Catalogue, Oracle, read_catalogue
@@ -836,6 +837,59 @@ def put_together(
         stories=estimate.stories,
     )
 
+# %% ../../nbs/07-attribution/explain.ipynb #witness
+ONE_VARIABLE = "The method {!r} uses the counts of one node at a time: the tables beside them were left aside."
+DISBELIEVED = 0.05  # p-value of a node's own table, above which it shows nothing of what is claimed there
+
+
+def witness_notes(
+    net: CausalNetwork,
+    reading: Reading,
+    oracle: Oracle,  # whose catalogue the shares are of
+    shares: pd.DataFrame,  # of the posterior, with verdicts
+) -> list[str]:
+    """What each node's own table says of the answer, where there are tables or rows.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    reading : Reading
+    oracle : Oracle
+        whose catalogue the shares are of
+    shares : pd.DataFrame
+        of the posterior, with verdicts
+
+    Returns
+    -------
+    list[str]
+    """
+    if reading.codes is None and not reading.marginals.tables:
+        return []
+    found = touched_nodes(net, reading.marginals if reading.codes is None else reading.codes)
+    on = pd.DataFrame(
+        [(net.names[j], verdict) for do, verdict in zip(oracle.dos, shares["verdict"]) for j in do],
+        columns=["node", "verdict"],
+    )
+    claimed = set(on.node[on.verdict == "supported"])
+    denied = set(on.node) - set(on.node[on.verdict != "not supported"])
+    moved_nodes = list(found.index[found["touched"]])
+    unseen = [node for node in net.names if node in claimed and found.loc[node, "p_value"] > DISBELIEVED]
+    missed = [node for node in moved_nodes if node in denied]
+    notes = []
+    if reading.marginals.tables:
+        others = int((found["left_out"] != "").sum())
+        notes.append(
+            f"Each node by itself: {'the tables of ' + ', '.join(moved_nodes) if moved_nodes else 'no table'} moved"
+            + (f"; {others} nodes cannot be asked, their tables with all parents are not there." if others else ".")
+        )
+    if missed:
+        notes.append(f"The two disagree: {', '.join(missed)} moved, and no intervention there is supported.")
+    if unseen:
+        notes.append(
+            f"The two disagree: interventions on {', '.join(unseen)} are supported, and the tables there did not move."
+        )
+    return notes
+
 # %% ../../nbs/07-attribution/explain.ipynb #explain
 TABLES_EXACT = (
     "The network's tables are taken as exact, since it does not say how many rows they were estimated from: "
@@ -897,10 +951,13 @@ def explain(
         scatter,
     )
     estimate = METHODS[method](case)
+    beside = witness_notes(net, reading, oracle, estimate.shares) if method == "posterior" else []
+    if method != "posterior" and reading.marginals.tables:
+        beside = [ONE_VARIABLE.format(method)]
     about = []
     if before is not None:
         kept = before.marginals is net.stable
         about = [f"baseline: {note}" for note in before.notes] + baseline_notes(before.marginals, oracle, kept)
     exact = [TABLES_EXACT] if method == "posterior" and net.rows is None else []
-    said = [*reading.notes, *about, *estimate.notes, *exact]
+    said = [*reading.notes, *about, *estimate.notes, *beside, *exact]
     return put_together(case, reading, before, estimate, metric, method, said)

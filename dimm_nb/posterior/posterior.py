@@ -34,7 +34,7 @@ from ..network.calls import once_positional, tell
 from ..network.network import CausalNetwork
 from ..network.oracle import Catalogue, Oracle
 from ..network.soft import Surgery
-from .crossed import needed_sets, open_shares
+from .crossed import needed_sets, open_shares, stand_ins
 from .evidence import Baseline, Evidence, Period, evidence_of, few_rows, pilot_shares, read_shift
 from .identification import ASKED, SURE, detectable_shares, information_left, look_alikes
 from .misfit import NONE_AT_ODDS, UNDONE, at_odds, goodness_of_fit, tell_tales, undoing
@@ -895,7 +895,11 @@ def summarise(
     verdict, shares = verdicts(probability, detectable, explained), medians(draws, probability)
     odd = NONE_AT_ODDS if p_value >= UNEXPLAINED else at_odds(first.evidence, first.probability > 0.5, oracle)
     tales = tell_tales(verdict == "supported", shares, oracle)
+    parts = {c: found for c in np.flatnonzero(verdict == "supported").tolist()
+             if (found := stand_ins(first.evidence.design, first.period.dos, c, shares[c]))}
+    verdict[list(parts)] = "cannot tell"
     confused = confusions(draws, verdict, slab_interval(draws, probability, .95)[:, 1], lefts[0], (rho, mu), axis)
+    for c, found in parts.items(): confused.iloc[c] = [axis[k] for k in found]
     cautions = [(CountsWarning, text) for text in said] + cautions_of(
         diagnostics, p_value, odd, tales, int((probability > .5).sum()) if undo < UNDONE else 0)
     named = lambda values, name: pd.Series(values, axis, name=name)
