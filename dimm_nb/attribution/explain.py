@@ -287,7 +287,7 @@ MOST_WEIGHED = 600  # categories: the search for the shortest story grows with t
 
 
 def weighable(case: Case) -> bool:
-    """Are the stories weighed: with all interventions on single nodes, on a network that is not too large?
+    """Are the stories weighed: with all interventions on single nodes, no tables, a network that is not too large?
 
     Parameters
     ----------
@@ -297,7 +297,7 @@ def weighable(case: Case) -> bool:
     -------
     bool
     """
-    return case.oracle.is_default and len(case.oracle.index) <= MOST_WEIGHED
+    return case.oracle.is_default and not case.observed.tables and len(case.oracle.index) <= MOST_WEIGHED
 
 
 Method = Literal["posterior", "dimm", "exact", "em", "targets"]

@@ -507,7 +507,8 @@ def changed_mechanism(
     """
     if not 0 < level < 1: raise ValueError(f"level is a probability between 0 and 1, such as 0.95, not {level!r}")
     rng = np.random.default_rng(seed)
-    period = read_shift(net, Oracle.from_network(net, []), marginals, [], shared_rows, baseline, seed=rng)
+    alone = marginals.without_tables() if isinstance(marginals, Marginals) else marginals
+    period = read_shift(net, Oracle.from_network(net, []), alone, [], shared_rows, baseline, seed=rng)
     effects = atoms(net)
     if not effects: raise ValueError(f"every table of the network has more than {MOST_CELLS:,} cells: merge states")
     plain = lambda where: Simulated(codes := where.sample(ROWS, rng), np.zeros(codes.shape, bool))
