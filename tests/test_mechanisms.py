@@ -376,3 +376,11 @@ def test_stories_are_weighed_only_where_the_posterior_has_every_intervention(sac
     assert attribute(sachs, seen, method="dimm").stories is None
     few = attribute(sachs, seen, interventions=[{"PKC": "HIGH"}])
     assert few.stories is None and few.to_dict()["stories"] == []
+
+
+def test_counts_with_tables_of_two_are_attributed_and_read_without_them():
+    net = load_network("asia")
+    codes = net.sample(20_000, 1)
+    wide, plain = (Marginals.from_codes(net, codes, tables=tables) for tables in ("edges", ()))
+    assert wide.pairs and attribute(net, wide).stories is None
+    assert changed_mechanism(net, wide).nothing == changed_mechanism(net, plain).nothing
