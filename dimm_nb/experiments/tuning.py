@@ -35,7 +35,7 @@ from .runner import (
 )
 from ..mixture.mixture import Mixture, mae, sample_mixture
 from ..network.axis import DimmWarning, Marginals
-from ..network.calls import tell
+from ..network.calls import says_which, tell
 from ..network.network import CausalNetwork
 from ..network.oracle import Catalogue, Oracle
 from ..posterior.posterior import posterior_of
@@ -477,6 +477,7 @@ def find_lambda(
     best = float(table.mae.idxmin())
     return LambdaChoice(best, table, pilot, quietly(oracle, marginals, best), fit.cautions)
 
+@says_which
 def choose_lambda(
     oracle: Oracle, # of this network
     marginals: Marginals, # counts: exact marginals have no noise to tune for

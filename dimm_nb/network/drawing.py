@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .calls import says_which
 from .network import CausalNetwork, Intervention
 
 # %% ../../nbs/02-network/drawing.ipynb #typing-imports
@@ -20,17 +21,7 @@ if TYPE_CHECKING:
 
 # %% ../../nbs/02-network/drawing.ipynb #layers
 def node_layers(net: CausalNetwork) -> list[int]:  # of each node, 0 at the top
-    """Longest-path layers, with roots just above their first child.
-
-    Parameters
-    ----------
-    net : CausalNetwork
-
-    Returns
-    -------
-    list[int]
-        of each node, 0 at the top
-    """
+    "Longest-path layers, with roots just above their first child."
     layer = [0] * len(net.names)
     for j in net.order:
         layer[j] = 1 + max((layer[p] for p in net.parents[j]), default=-1)
@@ -44,17 +35,7 @@ def node_layers(net: CausalNetwork) -> list[int]:  # of each node, 0 at the top
 def layered(
     net: CausalNetwork,
 ) -> tuple[dict, list[list]]:  # {(parent, child): the points its arrow joins}, and the points of each layer
-    """Points and arrows to be drawn; a point is a node (its position) or a bend (parent, child, layer).
-
-    Parameters
-    ----------
-    net : CausalNetwork
-
-    Returns
-    -------
-    tuple[dict, list[list]]
-        {(parent, child): the points its arrow joins}, and the points of each layer
-    """
+    "Points and arrows to be drawn; a point is a node (its position) or a bend (parent, child, layer)."
     layer = node_layers(net)
     layers: list[list] = [[j for j in net.order if layer[j] == level] for level in range(1 + max(layer))]
     arrows = {}
@@ -68,17 +49,7 @@ def layered(
 
 # %% ../../nbs/02-network/drawing.ipynb #crossings
 def crossings(arrows: dict, layers: list[list]) -> int:
-    """How often two arrows cross, were their pieces straight lines between neighbouring layers.
-
-    Parameters
-    ----------
-    arrows : dict
-    layers : list[list]
-
-    Returns
-    -------
-    int
-    """
+    "How often two arrows cross, were their pieces straight lines between neighbouring layers."
     at = {point: (level, k) for level, points in enumerate(layers) for k, point in enumerate(points)}
     pieces: list[list] = [[] for _ in layers]
     for points in arrows.values():
@@ -89,17 +60,7 @@ def crossings(arrows: dict, layers: list[list]) -> int:
 
 
 def neighbours_of(arrows: dict) -> dict:  # point -> the points it is joined to
-    """Which points pieces of arrows join.
-
-    Parameters
-    ----------
-    arrows : dict
-
-    Returns
-    -------
-    dict
-        point -> the points it is joined to
-    """
+    "Which points pieces of arrows join."
     joined: dict = {}
     for points in arrows.values():
         for a, b in zip(points, points[1:]):
@@ -109,18 +70,7 @@ def neighbours_of(arrows: dict) -> dict:  # point -> the points it is joined to
 
 # %% ../../nbs/02-network/drawing.ipynb #ordered
 def sorted_layers(layers: list[list], joined: dict, downwards: bool) -> list[list]:
-    """Each layer in turn, sorted by the mean place of its points' neighbours in the layer before.
-
-    Parameters
-    ----------
-    layers : list[list]
-    joined : dict
-    downwards : bool
-
-    Returns
-    -------
-    list[list]
-    """
+    "Each layer in turn, sorted by the mean place of its points' neighbours in the layer before."
     layers, step = [list(points) for points in layers], -1 if downwards else 1
     for level in range(1, len(layers)) if downwards else range(len(layers) - 2, -1, -1):
         beside = {point: k for k, point in enumerate(layers[level + step])}
@@ -138,21 +88,7 @@ def ordered(
     starts: int = 20,  # starting orders: as given, then random ones (the same each time)
     sweeps: int = 12,  # down and up in turn
 ) -> list[list]:
-    """The layers, in an order with few crossings.
-
-    Parameters
-    ----------
-    arrows : dict
-    layers : list[list]
-    starts : int, default 20
-        starting orders: as given, then random ones (the same each time)
-    sweeps : int, default 12
-        down and up in turn
-
-    Returns
-    -------
-    list[list]
-    """
+    "The layers, in an order with few crossings."
     joined, rng = neighbours_of(arrows), np.random.default_rng(0)
     best, fewest = layers, crossings(arrows, layers)
     for start in range(starts):
@@ -168,16 +104,7 @@ BEND, LETTER, MARGIN, MOST_LETTERS = 0.2, 0.037, 0.13, 16  # half the room they 
 
 
 def shortened(label: str) -> str:
-    """A label that fits its box.
-
-    Parameters
-    ----------
-    label : str
-
-    Returns
-    -------
-    str
-    """
+    "A label that fits its box."
     return label if len(label) <= MOST_LETTERS else label[: MOST_LETTERS - 1] + "…"
 
 
@@ -187,21 +114,7 @@ def places(
     half_width: Mapping[int, float],  # of each node's box
     sweeps: int = 30,
 ) -> dict:  # point -> (x, y)
-    """Where each point goes: near its neighbours, in order, and with room for its label.
-
-    Parameters
-    ----------
-    arrows : dict
-    layers : list[list]
-    half_width : Mapping[int, float]
-        of each node's box
-    sweeps : int, default 30
-
-    Returns
-    -------
-    dict
-        point -> (x, y)
-    """
+    "Where each point goes: near its neighbours, in order, and with room for its label."
     from scipy.optimize import isotonic_regression
 
     joined = neighbours_of(arrows)
@@ -220,14 +133,7 @@ BOX, FORCED, CUT, ARROW = "#EAF1F7", "#E69F00", "#C44E00", "#6B7785"
 
 
 def draw_arrow(ax: "Axes", points: list[tuple[float, float]], dashed: bool) -> None:
-    """A smooth arrow through its points, from box to box.
-
-    Parameters
-    ----------
-    ax : Axes
-    points : list[tuple[float, float]]
-    dashed : bool
-    """
+    "A smooth arrow through its points, from box to box."
     from matplotlib.patches import FancyArrowPatch
     from matplotlib.path import Path
 
@@ -243,26 +149,13 @@ def draw_arrow(ax: "Axes", points: list[tuple[float, float]], dashed: bool) -> N
     )
 
 # %% ../../nbs/02-network/drawing.ipynb #draw-network
+@says_which
 def draw_network(
     net: CausalNetwork,  # before surgery
     interventions: Mapping[str, str] | Intervention | None = None,  # node -> state, to show as surgery
     ax: "Axes | None" = None,  # where to draw; None: a new figure of fitting size
 ) -> "Axes":
-    """The graph in layers, causes above effects; raises ValueError for an unknown node or state.
-
-    Parameters
-    ----------
-    net : CausalNetwork
-        before surgery
-    interventions : Mapping[str, str] | Intervention | None, default None
-        node -> state, to show as surgery
-    ax : Axes | None, default None
-        where to draw; None: a new figure of fitting size
-
-    Returns
-    -------
-    Axes
-    """
+    "The graph in layers, causes above effects; raises ValueError for an unknown node or state."
     import matplotlib.pyplot as plt
 
     given = {} if interventions is None else interventions

@@ -24,12 +24,14 @@ import numpy as np
 import pandas as pd
 from numba import njit
 
+from ..network.calls import fields_say_which
 from ..network.soft import Surgery
 
 # %% ../../nbs/05-posterior/sampler.ipynb #prior-class
 OCCURS = 1e-3  # a state this probable can be the one that Assumption 1 leaves out, as in section 5.1
 
 
+@fields_say_which
 @dataclass(frozen=True)
 class Prior:
     """What is believed before any counts are seen; raises ValueError unless it is a distribution.

@@ -29,19 +29,7 @@ LEAST_START = 1e-6 # a climb starts with some of every target, or it would never
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What stays the same all through a search.
-
-    Attributes
-    ----------
-    rows : Rows
-    charge : Charge
-    banned : frozenset[tuple[int, int]], default frozenset()
-        (node, state) that no target may set
-    width : int, default BEAM
-        of the beam
-    limit : int, default LARGEST_TENSOR
-        targets that are all priced
-    """
+    "What stays the same all through a search."
     rows: Rows
     charge: Charge
     banned: frozenset[tuple[int, int]] = frozenset() # (node, state) that no target may set
@@ -50,46 +38,17 @@ class Task:
 
     @property
     def whole(self) -> bool: # are all targets priced, or does a beam look for some?
-        """are all targets priced, or does a beam look for some?"""
         return math.prod(k + 1 for k in self.rows.net.sizes) <= self.limit
 
     def price(self, mix: np.ndarray) -> Priced: # mix (U,)
-        """What the targets outside would earn.
-
-        Parameters
-        ----------
-        mix : np.ndarray
-
-        Returns
-        -------
-        Priced
-            mix (U,)
-        """
+        "What the targets outside would earn."
         if self.whole: return price_all(self.rows, mix, self.charge, self.banned)
         return price_beam(self.rows, mix, self.charge, self.banned, self.width)
 
 
 @dataclass(frozen=True, eq=False)
 class Grown:
-    """A catalogue with its shares of highest likelihood.
-
-    Attributes
-    ----------
-    targets : tuple[Target, ...]
-        the first is {}: P itself
-    ratio : np.ndarray
-        (U, A) from `ratios`
-    shares : np.ndarray
-        (A,)
-    log_likelihood : float
-        nats, of all rows
-    gap : float
-        nats a row: no shares of these targets are better by more
-    score : float
-        log-likelihood less charges
-    converged : bool
-        is the gap as small as asked for?
-    """
+    "A catalogue with its shares of highest likelihood."
     targets: tuple[Target, ...] # the first is {}: P itself
     ratio: np.ndarray # (U, A) from `ratios`
     shares: np.ndarray # (A,)
@@ -100,16 +59,7 @@ class Grown:
 
 
 def key(target: Target) -> frozenset:
-    """A target, whatever the order of its nodes.
-
-    Parameters
-    ----------
-    target : Target
-
-    Returns
-    -------
-    frozenset
-    """
+    "A target, whatever the order of its nodes."
     return frozenset(target.items())
 
 
@@ -119,21 +69,7 @@ def fitted(
     ratio: np.ndarray, # (U, A)
     start: np.ndarray, # (A,) shares to start from
 ) -> Grown:
-    """Shares of highest likelihood for a catalogue.
-
-    Parameters
-    ----------
-    task : Task
-    targets : Sequence[Target]
-    ratio : np.ndarray
-        (U, A)
-    start : np.ndarray
-        (A,) shares to start from
-
-    Returns
-    -------
-    Grown
-    """
+    "Shares of highest likelihood for a catalogue."
     rows = task.rows
     start = np.maximum(start, LEAST_START)
     best: Climb = climb(
@@ -157,21 +93,7 @@ def enlarged(
     targets: Sequence[Target], # those already there are passed over
     share: float = .1, # to start from, of all that are new
 ) -> Grown:
-    """With more targets.
-
-    Parameters
-    ----------
-    task : Task
-    grown : Grown
-    targets : Sequence[Target]
-        those already there are passed over
-    share : float, default .1
-        to start from, of all that are new
-
-    Returns
-    -------
-    Grown
-    """
+    "With more targets."
     have = set(map(key, grown.targets))
     new = [target for target in targets if key(target) not in have]
     if not new: return grown
@@ -184,19 +106,7 @@ def kept(
     grown: Grown,
     mask: np.ndarray, # (A,) bool; P stays in any case
 ) -> Grown:
-    """With some of the targets only.
-
-    Parameters
-    ----------
-    task : Task
-    grown : Grown
-    mask : np.ndarray
-        (A,) bool; P stays in any case
-
-    Returns
-    -------
-    Grown
-    """
+    "With some of the targets only."
     mask = np.append(True, mask[1:])
     if mask.all(): return grown
     return fitted(task, [t for t, stays in zip(grown.targets, mask) if stays], grown.ratio[:, mask], grown.shares[mask])
@@ -206,18 +116,7 @@ def handed_back(
     task: Task,
     grown: Grown,
 ) -> Grown: # the same mixture, written with fewer or more general targets
-    """Give back to do(S) what do(S, i = a) takes in natural proportions, over all a, wherever S holds the parents of i.
-
-    Parameters
-    ----------
-    task : Task
-    grown : Grown
-
-    Returns
-    -------
-    Grown
-        the same mixture, written with fewer or more general targets
-    """
+    "Give back to do(S) what do(S, i = a) takes in natural proportions, over all a, wherever S holds the parents of i."
     net = task.rows.net
     share = {key(target): float(s) for target, s in zip(grown.targets, grown.shares)}
     changed = False
@@ -247,18 +146,7 @@ def losses(
     task: Task,
     grown: Grown,
 ) -> np.ndarray: # (A,) nats; inf for P
-    """About how much the log-likelihood falls without each target.
-
-    Parameters
-    ----------
-    task : Task
-    grown : Grown
-
-    Returns
-    -------
-    np.ndarray
-        (A,) nats; inf for P
-    """
+    "About how much the log-likelihood falls without each target."
     rows = task.rows
     h = curvature(Likelihood(grown.ratio, rows.log_scale, rows.frequency), grown.ratio @ grown.shares)
     scale = np.sqrt(h.diagonal())
@@ -272,17 +160,7 @@ def eliminated(
     task: Task,
     grown: Grown,
 ) -> Grown:
-    """Without the targets that do not earn their charge.
-
-    Parameters
-    ----------
-    task : Task
-    grown : Grown
-
-    Returns
-    -------
-    Grown
-    """
+    "Without the targets that do not earn their charge."
     while True:
         grown = kept(task, grown, grown.shares > NO_SHARE)
         grown = handed_back(task, grown)
@@ -304,16 +182,7 @@ SMALL = 5 # nodes of a target up to which two are left out at a time, too: their
 
 
 def wider(target: Target) -> list[dict[int, int]]:
-    """The target with one node less, and, if it is small, with two.
-
-    Parameters
-    ----------
-    target : Target
-
-    Returns
-    -------
-    list[dict[int, int]]
-    """
+    "The target with one node less, and, if it is small, with two."
     sizes = (1, 2) if len(target) <= SMALL else (1,)
     return [
         {i: k for i, k in target.items() if i not in out}
@@ -327,17 +196,7 @@ def more_general(
     task: Task,
     grown: Grown,
 ) -> list[Target]:
-    """The targets of the catalogue with fewer nodes, where the rows do not speak against them.
-
-    Parameters
-    ----------
-    task : Task
-    grown : Grown
-
-    Returns
-    -------
-    list[Target]
-    """
+    "The targets of the catalogue with fewer nodes, where the rows do not speak against them."
     rows, have = task.rows, set(map(key, grown.targets))
     candidates = {key(rest): rest for target in grown.targets for rest in wider(target)}
     inverse = 1 / (grown.ratio @ grown.shares)
@@ -355,24 +214,11 @@ AT_ONCE, ROUNDS = 8, 60 # targets added at a time; steps at most
 
 @dataclass(eq=False)
 class Path:
-    """What entered and what left, step by step.
-
-    Attributes
-    ----------
-    steps : list[dict], default field(default_factory=list)
-        what, entered, left, targets, log_likelihood, score
-    """
+    "What entered and what left, step by step."
     steps: list[dict] = field(default_factory=list) # what, entered, left, targets, log_likelihood, score
 
     def note(self, what: str, before: Grown, after: Grown) -> None:
-        """Write a step down.
-
-        Parameters
-        ----------
-        what : str
-        before : Grown
-        after : Grown
-        """
+        "Write a step down."
         old, new = (dict(zip(map(key, g.targets), g.targets)) for g in (before, after))
         self.steps.append(
             {
@@ -387,17 +233,7 @@ class Path:
 
 
 def apart(targets: Iterable[Target], have: Iterable[Target]) -> list[Target]:
-    """The first few of these that are not there yet, none containing another.
-
-    Parameters
-    ----------
-    targets : Iterable[Target]
-    have : Iterable[Target]
-
-    Returns
-    -------
-    list[Target]
-    """
+    "The first few of these that are not there yet, none containing another."
     known = set(map(key, have))
     chosen: list[Target] = []
     for target in targets:
@@ -413,18 +249,7 @@ def grow(
     grown: Grown,
     path: Path,
 ) -> Grown:
-    """Add what earns its charge, eliminate, generalise, until the score stands still.
-
-    Parameters
-    ----------
-    task : Task
-    grown : Grown
-    path : Path
-
-    Returns
-    -------
-    Grown
-    """
+    "Add what earns its charge, eliminate, generalise, until the score stands still."
     for _ in range(ROUNDS):
         worthy = apart(task.price(grown.ratio @ grown.shares).targets, grown.targets)
         for what, new in (("price", worthy), ("generalise", more_general(task, grown))):
@@ -440,16 +265,7 @@ def grow(
 def first(
     task: Task,
 ) -> Grown:
-    """P, and what it takes to make every row possible.
-
-    Parameters
-    ----------
-    task : Task
-
-    Returns
-    -------
-    Grown
-    """
+    "P, and what it takes to make every row possible."
     rows = task.rows
     odd = np.flatnonzero(rows.zero.any(axis=1))
     needed = {tuple((int(i), int(rows.codes[u, i])) for i in np.flatnonzero(rows.zero[u])) for u in odd}
@@ -461,18 +277,7 @@ def least_set(
     task: Task,
     grown: Grown,
 ) -> frozenset[tuple[int, int]]: # (node, state)
-    """At each node, the state that the catalogue sets least.
-
-    Parameters
-    ----------
-    task : Task
-    grown : Grown
-
-    Returns
-    -------
-    frozenset[tuple[int, int]]
-        (node, state)
-    """
+    "At each node, the state that the catalogue sets least."
     weight = [np.zeros(k) for k in task.rows.net.sizes]
     for target, share in zip(grown.targets, grown.shares):
         for i, k in target.items(): weight[i][k] += share
@@ -485,21 +290,7 @@ def refreshed(
     path: Path,
     excluded: frozenset[tuple[int, int]], # (node, state)
 ) -> Grown: # the better of the two
-    """Once more from the start, first with a state of every node excluded, then without.
-
-    Parameters
-    ----------
-    task : Task
-    grown : Grown
-    path : Path
-    excluded : frozenset[tuple[int, int]]
-        (node, state)
-
-    Returns
-    -------
-    Grown
-        the better of the two
-    """
+    "Once more from the start, first with a state of every node excluded, then without."
     narrow = replace(task, banned=task.banned | excluded)
     start, other = first(task), Path()
     if any(set(target.items()) & narrow.banned for target in start.targets): narrow = task
@@ -519,27 +310,7 @@ def search(
     starts: int = 2,
     rng: np.random.Generator | None = None, # for starts beyond the second
 ) -> tuple[Grown, Path, float]: # the catalogue, the way to it, and the bound over all targets: nats a row
-    """The catalogue of highest score that the search finds.
-
-    Parameters
-    ----------
-    rows : Rows
-    price : float
-        nats charged for a nat of description
-    banned : frozenset[tuple[int, int]], default frozenset()
-        (node, state) that no target may set
-    width : int, default BEAM
-    limit : int, default LARGEST_TENSOR
-    starts : int, default 2
-        1: from P only; 2: once more with the least set states excluded; each further one with states drawn
-    rng : np.random.Generator | None, default None
-        for starts beyond the second
-
-    Returns
-    -------
-    tuple[Grown, Path, float]
-        the catalogue, the way to it, and the bound over all targets: nats a row
-    """
+    "The catalogue of highest score that the search finds."
     task, path = Task(rows, charges(rows, price), banned, width, limit), Path()
     grown = grow(task, first(task), path)
     rng = np.random.default_rng(0) if rng is None else rng

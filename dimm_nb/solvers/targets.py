@@ -17,7 +17,7 @@ import pandas as pd
 
 from ..mixture.mixture import Mixture, answer_html, answer_text, largest_shares
 from ..network.axis import NotConvergedWarning
-from ..network.calls import tell
+from ..network.calls import says_which, tell
 from ..network.network import CausalNetwork, Intervention
 from .em import checked_counts, checked_samples
 from .growing import LARGEST_TENSOR, Grown, Path, search
@@ -355,6 +355,7 @@ def find_targets(
     return as_result(net, grown, path, bound, rows, price, math.prod(k + 1 for k in net.sizes))
 
 
+@says_which
 def fit_targets(
     net: CausalNetwork, # an oracle will not do: rows are weighed with the network's tables
     codes: np.ndarray | pd.DataFrame, # (m, n) rows: positions of states, or a table of their labels
