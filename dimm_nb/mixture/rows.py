@@ -21,7 +21,7 @@ from .marginals import TIMES, column_codes
 from .tables import read_rows
 from .warehouse import IN_PLACE, damage_named, file_kind, open_table, sql_binned, sql_text, table_values
 from ..network.axis import CountsWarning, code_type
-from ..network.calls import tell
+from ..network.calls import says_which, tell
 from ..network.network import CausalNetwork
 
 # %% ../../nbs/03-mixture/rows.ipynb #typing-imports
@@ -263,6 +263,7 @@ def check_lost(net: CausalNetwork, codes: np.ndarray, times: np.ndarray) -> None
             )
 
 
+@says_which
 def count_rows(
     # joint rows: a DataFrame, an ibis table (of DuckDB, Spark, …), a Parquet, CSV, Excel or DuckDB file
     table: "pd.DataFrame | ir.Table | Any | str | Path",

@@ -22,6 +22,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from .axis import Crosstab, Tables, table_nodes
+from .calls import says_which
 from .cover import Part, parts_of, restricted
 from .junction import JunctionTree, Key, calibrate, node_marginals, summed
 from .network import CausalNetwork, Intervention, cut
@@ -611,8 +612,8 @@ def aligned(
         for axis in values.axes:
             if axis.has_duplicates:
                 raise ValueError(f"{what}: the label {axis[axis.duplicated()][0]} occurs twice: keep one of them")
-            if len(axis) != len(index) or not axis.isin(index).all():
-                odd = [*axis[~axis.isin(index)], *index[~index.isin(axis)]]
+            if different := set(axis) ^ set(index):
+                odd = [label for label in (*axis, *index) if label in different]
                 raise ValueError(
                     f"{what}: its labels are not those of the category axis, e.g. {odd[0]}: each (node, state) "
                     "must occur once"
@@ -927,6 +928,7 @@ class Oracle:
         return (f"Oracle({len(self.parents)} nodes, {len(self.index)} categories, {len(self.interventions)} "
                 f"interventions{also})")
     @classmethod
+    @says_which
     def from_network(
         cls,
         net: CausalNetwork,
@@ -965,6 +967,7 @@ class Oracle:
                    tuple(p.reshape(shape) for (p, _), shape in zip(out, shapes)),
                    tuple(p.reshape(-1, *shape) for (_, p), shape in zip(out, shapes)), samples)
     @classmethod
+    @says_which
     def from_marginals(
         cls,
         index: pd.MultiIndex | Sequence[tuple[str, str]], # (S,) pairs (node, state)
