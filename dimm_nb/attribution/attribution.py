@@ -46,33 +46,118 @@ Rows: TypeAlias = float | Sequence[ArrayLike] | Mapping[str, ArrayLike]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Attribution(Explanation):
-    "An explanation that can be told: in text, as data, in pictures, as a report. Made by `attribute`."
+    """An explanation that can be told: in text, as data, in pictures, as a report. Made by `attribute`.
+
+    Attributes
+    ----------
+    network : CausalNetwork
+    oracle : Oracle
+    dos : tuple[Mapping[str, str], ...]
+        C: what each intervention sets
+    observed : Marginals
+        the period
+    stable : np.ndarray
+        (S,) marginals that the shift starts from
+    shares : pd.DataFrame
+        (C, 9) catalogue order; share, lower, upper, probability, verdict, detectable, confused_with, least,
+        most
+    base_weight : float
+        π_φ
+    base_interval : tuple[float, float]
+        nan where the method knows none
+    fit : pd.DataFrame
+        (S, 6) columns stable, observed, explained, lower, upper, p_value
+    p_value : float
+        of "these shares explain the counts"; nan: not tested
+    metric : tuple[str, str] | None
+        node, state
+    level : float
+        of the intervals
+    method : str
+    converged : bool
+        whether the method came to its end
+    notes : tuple[str, ...]
+        what to be careful about, in words
+    deviates : float
+        p-value of "nothing has moved"
+    before : Marginals | None, default None
+        counts of the stable period; None: the network's own marginals
+    about : Mapping[str, str], default field(default_factory=dict)
+        what it was made from, in words: network, counts, …
+    doubtful : tuple[str, ...], default ()
+        those of the notes that say that rows were lost
+    misfit : str, default ""
+        why the answer is not to be relied on, by the method's own account
+    stories : Stories | None, default None
+        the same counts told in other ways, where they were weighed
+    """
     def to_dict(self) -> dict[str, Any]:
-        "All of it, as plain numbers and text, with a version."
+        """All of it, as plain numbers and text, with a version.
+
+        Returns
+        -------
+        dict[str, Any]
+        """
         return as_dict(self)
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
-        "`to_dict` as JSON, written to a file if a path is given; raises OSError."
+        """`to_dict` as JSON, written to a file if a path is given; raises OSError.
+
+        Parameters
+        ----------
+        path : str | os.PathLike[str] | None, default None
+
+        Returns
+        -------
+        str
+        """
         text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         if path is not None:
             write_whole(Path(path), text)
         return text
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
-        "The ranking as CSV, with no cell that a spreadsheet would run; raises OSError."
+        """The ranking as CSV, with no cell that a spreadsheet would run; raises OSError.
+
+        Parameters
+        ----------
+        path : str | os.PathLike[str]
+        """
         write_table(self.ranked(), Path(path))
 
     def to_html(self, path: str | os.PathLike[str], made: Mapping[str, str] | None = None) -> None:
-        "A report in one file, for a colleague, with lines of its head such as who made it; raises OSError."
+        """A report in one file, for a colleague, with lines of its head such as who made it; raises OSError.
+
+        Parameters
+        ----------
+        path : str | os.PathLike[str]
+        made : Mapping[str, str] | None, default None
+        """
         today = {"Made": f"{datetime.now():%-d %B %Y, %H:%M}"}
         write_whole(Path(path), report_html(self, today if made is None else made))
 
     def headline(self) -> tuple[str, str, str, str]:
-        "Four sentences: whether to rely on it, what happened, how sure we are, what it did."
+        """Four sentences: whether to rely on it, what happened, how sure we are, what it did.
+
+        Returns
+        -------
+        tuple[str, str, str, str]
+        """
         return headline(self)
 
     def summary(self, n: int = 15, width: int = 80) -> str:  # at most n interventions, in lines of so many characters
-        "The answer as plain text."
+        """The answer as plain text.
+
+        Parameters
+        ----------
+        n : int, default 15
+        width : int, default 80
+
+        Returns
+        -------
+        str
+            at most n interventions, in lines of so many characters
+        """
         return summary(self, n, width)
 
     def __repr__(self) -> str:
@@ -82,23 +167,73 @@ class Attribution(Explanation):
         return notebook_html(self)
 
     def plot(self, n: int = 15, ax: "Axes | None" = None) -> "Axes":
-        "Ranked shares with their intervals."
+        """Ranked shares with their intervals.
+
+        Parameters
+        ----------
+        n : int, default 15
+        ax : Axes | None, default None
+
+        Returns
+        -------
+        Axes
+        """
         return draw_shares(self, n, ax)
 
     def plot_metric(self, metric: Metric | None = None, n: int = 8, ax: "Axes | None" = None) -> "Axes":
-        "A waterfall from the stable to the observed value."
+        """A waterfall from the stable to the observed value.
+
+        Parameters
+        ----------
+        metric : Metric | None, default None
+        n : int, default 8
+        ax : Axes | None, default None
+
+        Returns
+        -------
+        Axes
+        """
         return draw_waterfall(self, metric, n, ax)
 
     def plot_fit(self, ax: "Axes | None" = None) -> "Axes":
-        "Observed against explained marginals."
+        """Observed against explained marginals.
+
+        Parameters
+        ----------
+        ax : Axes | None, default None
+
+        Returns
+        -------
+        Axes
+        """
         return draw_fit(self, ax)
 
     def plot_beside(self, quiet: Iterable[CountsLike], n: int = 10, ax: "Axes | None" = None) -> "Axes":
-        "The categories that moved most, beside what they did in quiet periods; raises ValueError for what is none."
+        """The categories that moved most, beside what they did in quiet periods; raises ValueError for what is none.
+
+        Parameters
+        ----------
+        quiet : Iterable[CountsLike]
+        n : int, default 10
+        ax : Axes | None, default None
+
+        Returns
+        -------
+        Axes
+        """
         return draw_beside(self, [read_period(self.network, one).marginals for one in quiet], n, ax)
 
     def plot_network(self, ax: "Axes | None" = None) -> "Axes":
-        "The graph, coloured by the share of the interventions on each node."
+        """The graph, coloured by the share of the interventions on each node.
+
+        Parameters
+        ----------
+        ax : Axes | None, default None
+
+        Returns
+        -------
+        Axes
+        """
         return draw_share_network(self, ax)
 
 # %% ../../nbs/07-attribution/attribution.ipynb #check-call
@@ -108,7 +243,17 @@ MOST_ENTRIES = 250_000_000  # of the matrix of effects: 2 GB
 def check_call(
     net: CausalNetwork, method: object, level: object, seed: object, shared_rows: object, rows: bool
 ) -> None:
-    "Raises ValueError that says which option cannot be, and what could."
+    """Raises ValueError that says which option cannot be, and what could.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    method : object
+    level : object
+    seed : object
+    shared_rows : object
+    rows : bool
+    """
     if not isinstance(method, str) or method not in METHODS:
         raise ValueError(f"there is no method {method!r}: take one of {', '.join(METHODS)}")
     if isinstance(level, bool) or not isinstance(level, (int, float, np.number)) or not 0 < level < 1:
@@ -147,7 +292,41 @@ def attribute(
     rows: Rows | None = None,  # stable rows behind the network's tables, where it does not say; inf: exact
     cluster: str | Sequence[object] | None = None,  # of rows: the column that says whose each is, a visitor's
 ) -> Attribution:
-    "Which interventions explain the shift, and what they did; raises ValueError, warns once where in doubt."
+    """Which interventions explain the shift, and what they did; raises ValueError, warns once where in doubt.
+
+    Parameters
+    ----------
+    net : NetworkLike
+        a network, pgmpy's model of one, the path of a BIF file, or a packaged name
+    counts : CountsLike
+        of the period: long table, Series, {node: {state: count}}, CSV file, Marginals, or rows
+    baseline : CountsLike | Sequence[CountsLike] | None, default None
+        stable counts; None: those the network keeps; "network": its marginals; a list: several quiet
+        periods
+    method : Method, default "posterior"
+        the others give no intervals; "em" and "targets" need rows
+    metric : Metric | None, default None
+        {node: state}, or "node=state"; None: the category that moved most
+    level : float, default 0.95
+        of the intervals
+    seed : int, default 0
+    totals : Totals | None, default None
+        rows behind each node, if counts are percentages
+    interventions : Catalogue | None, default None
+        None: every single-node do(X_i = α)
+    shared_rows : bool, default True
+        whether all nodes were counted on the same rows
+    allow_missing : bool, default False
+        whether to go on where more than one row in a hundred of a node is lost
+    rows : Rows | None, default None
+        stable rows behind the network's tables, where it does not say; inf: exact
+    cluster : str | Sequence[object] | None, default None
+        of rows: the column that says whose each is, a visitor's
+
+    Returns
+    -------
+    Attribution
+    """
     found = answer(net, counts, baseline, method=method, metric=metric, level=level, seed=seed, totals=totals,
                    interventions=interventions, shared_rows=shared_rows, allow_missing=allow_missing, rows=rows,
                    cluster=cluster)
@@ -156,7 +335,12 @@ def attribute(
 
 
 def warn(found: Attribution) -> None:
-    "Say once, to whoever called, what the answer says of itself."
+    """Say once, to whoever called, what the answer says of itself.
+
+    Parameters
+    ----------
+    found : Attribution
+    """
     if found.in_doubt:
         tell(found.headline()[0], MisfitWarning)
     if found.doubtful:
@@ -171,7 +355,20 @@ def stable_reading(
     totals: Totals | None,
     allow_missing: bool,
 ) -> tuple[Reading | None, list[Marginals]]:  # None: the network's own marginals; the periods of which it is the sum
-    "The stable period, or quiet periods together: what is given, else the counts kept with the network."
+    """The stable period, or quiet periods together: what is given, else the counts kept with the network.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    baseline : CountsLike | Sequence[CountsLike] | None
+    totals : Totals | None
+    allow_missing : bool
+
+    Returns
+    -------
+    tuple[Reading | None, list[Marginals]]
+        None: the network's own marginals; the periods of which it is the sum
+    """
     if isinstance(baseline, (list, tuple)):
         readings = [read_period(net, one, totals, allow_missing) for one in baseline]
         each = [one.marginals for one in readings]
@@ -186,7 +383,19 @@ def stable_reading(
 
 
 def clustered(net: CausalNetwork, counts: CountsLike, reading: Reading, cluster: str | Sequence[object]) -> np.ndarray:
-    "Factors (n_nodes,) by which rows of one cluster scatter more than independent ones; raises ValueError."
+    """Factors (n_nodes,) by which rows of one cluster scatter more than independent ones; raises ValueError.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    counts : CountsLike
+    reading : Reading
+    cluster : str | Sequence[object]
+
+    Returns
+    -------
+    np.ndarray
+    """
     if isinstance(cluster, str):
         at = read_column(net, counts, cluster).at
         cluster = pd.Series(np.where(at < 0, np.nan, at))
@@ -198,14 +407,34 @@ def clustered(net: CausalNetwork, counts: CountsLike, reading: Reading, cluster:
 
 
 def told(net: CausalNetwork, rows: Rows) -> CausalNetwork:
-    "The network with the rows that its tables rest on; raises ValueError where it knows them, or they cannot be."
+    """The network with the rows that its tables rest on; raises ValueError where it knows them, or they cannot be.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    rows : Rows
+
+    Returns
+    -------
+    CausalNetwork
+    """
     if net.rows is not None:
         raise ValueError("this network says itself how many rows its tables were estimated from: leave rows= out")
     return resting_on(net, rows)
 
 
 def name_of(given: object, otherwise: str) -> str:
-    "What something is called in a report: a file by its name, a packaged network by its own."
+    """What something is called in a report: a file by its name, a packaged network by its own.
+
+    Parameters
+    ----------
+    given : object
+    otherwise : str
+
+    Returns
+    -------
+    str
+    """
     return os.path.basename(given) if isinstance(given, (str, os.PathLike)) else otherwise
 
 
@@ -226,7 +455,30 @@ def answer(
     rows: Rows | None = None,
     cluster: str | Sequence[object] | None = None,
 ) -> Attribution:
-    "`attribute` without a warning: what there is to say stands in the answer's notes."
+    """`attribute` without a warning: what there is to say stands in the answer's notes.
+
+    Parameters
+    ----------
+    net : NetworkLike
+    counts : CountsLike
+    baseline : CountsLike | Sequence[CountsLike] | None, default None
+    method : Method, default "posterior"
+    metric : Metric | None, default None
+    level : float, default 0.95
+    seed : int, default 0
+    totals : Totals | None, default None
+    interventions : Catalogue | None, default None
+    shared_rows : bool, default True
+    allow_missing : bool, default False
+    oracle : Oracle | None, default None
+        of this network and catalogue, if it is there already
+    rows : Rows | None, default None
+    cluster : str | Sequence[object] | None, default None
+
+    Returns
+    -------
+    Attribution
+    """
     about = {"network": name_of(net, "a network"), "counts": name_of(counts, "counts"), "seed": str(seed)}
     net = as_network(net) if rows is None else told(as_network(net), rows)
     reading = read_period(net, counts, totals, allow_missing)

@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from dimm_nb.attribution.credit import (
+from .credit import (
     Metric,
     contributions,
     credit,
@@ -45,7 +45,26 @@ from ..solvers.targets import TargetsResult, find_targets
 # %% ../../nbs/07-attribution/explain.ipynb #estimate
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    "What a method says: shares, and how sure it is of them, if it knows."
+    """What a method says: shares, and how sure it is of them, if it knows.
+
+    Attributes
+    ----------
+    shares : pd.DataFrame
+        (C, 7) catalogue order; columns share, lower, upper, probability, verdict, detectable, confused_with
+    base_weight : float
+        π_φ
+    base_interval : tuple[float, float], default (np.nan, np.nan)
+    p_value : float, default np.nan
+        goodness of fit
+    draws : np.ndarray | None, default None
+        (draws, C)
+    converged : bool, default True
+    notes : tuple[str, ...], default ()
+    misfit : str, default ""
+        why it is not to be relied on, by the method's own account
+    stories : Stories | None, default None
+        the same counts told in other ways, where they were weighed
+    """
 
     shares: (
         pd.DataFrame
@@ -70,7 +89,21 @@ def point_estimate(
     converged: bool,
     notes: tuple[str, ...],
 ) -> Estimate:
-    "The estimate of a method without intervals: it says so, in numbers too."
+    """The estimate of a method without intervals: it says so, in numbers too.
+
+    Parameters
+    ----------
+    mixture : Mixture
+    axis : pd.Index
+        (C,) the catalogue
+    method : str
+    converged : bool
+    notes : tuple[str, ...]
+
+    Returns
+    -------
+    Estimate
+    """
     share = mixture.weights.reindex(axis, fill_value=0.0)
     nothing = pd.DataFrame(np.nan, axis, ["lower", "upper", "probability"]).assign(
         verdict=NOT_ASSESSED, detectable=np.nan, confused_with=[()] * len(axis)
@@ -89,7 +122,28 @@ def point_estimate(
 # %% ../../nbs/07-attribution/explain.ipynb #methods
 @dataclass(frozen=True, eq=False)
 class Case:
-    "What a method is given."
+    """What a method is given.
+
+    Attributes
+    ----------
+    net : CausalNetwork
+    oracle : Oracle
+    marginals : Marginals
+    codes : np.ndarray | None
+        (m, n_nodes), if there were rows
+    interventions : Catalogue | None
+    level : float
+    seed : int
+    shared_rows : bool
+    observed : Marginals
+        as counted; `marginals` are these laid onto the network, for methods that know no baseline
+    baseline : Marginals | None
+        the stable period's counts; None: the network's own marginals
+    found : TargetsResult | None, default None
+        targets of several nodes, where they were looked for
+    scatter : pd.Series | None, default None
+        node -> factor by which its counts scatter more than independent rows
+    """
 
     net: CausalNetwork
     oracle: Oracle
@@ -106,13 +160,31 @@ class Case:
 
 
 def by_dimm(case: Case) -> Estimate:
-    "OPT(ε), chapter dimm."
+    """OPT(ε), chapter dimm.
+
+    Parameters
+    ----------
+    case : Case
+
+    Returns
+    -------
+    Estimate
+    """
     result = find_dimm(case.oracle, case.marginals, seed=case.seed)
     return point_estimate(result.mixture, case.oracle.interventions, "dimm", result.converged, result.notes)
 
 
 def by_exact(case: Case) -> Estimate:
-    "Theorem 1, chapter exact; raises ValueError for counts that no mixture has exactly."
+    """Theorem 1, chapter exact; raises ValueError for counts that no mixture has exactly.
+
+    Parameters
+    ----------
+    case : Case
+
+    Returns
+    -------
+    Estimate
+    """
     try:
         result = find_exact(case.oracle, case.marginals)
     except InconsistentMarginals as error:
@@ -125,7 +197,16 @@ def by_exact(case: Case) -> Estimate:
 
 
 def by_em(case: Case) -> Estimate:
-    "Maximum likelihood, chapter em; raises ValueError without rows."
+    """Maximum likelihood, chapter em; raises ValueError without rows.
+
+    Parameters
+    ----------
+    case : Case
+
+    Returns
+    -------
+    Estimate
+    """
     if case.codes is None:
         raise ValueError(
             "the method 'em' needs rows, a column a node, and these are aggregates: take method='posterior' or 'dimm'"
@@ -135,7 +216,16 @@ def by_em(case: Case) -> Estimate:
 
 
 def by_targets(case: Case) -> Estimate:
-    "Targets of several nodes, chapter targets: `explain` has found them already; raises ValueError without rows."
+    """Targets of several nodes, chapter targets: `explain` has found them already; raises ValueError without rows.
+
+    Parameters
+    ----------
+    case : Case
+
+    Returns
+    -------
+    Estimate
+    """
     if case.found is None:
         raise ValueError(
             "the method 'targets' needs rows, a column for each node, and these are aggregates: take "
@@ -146,7 +236,16 @@ def by_targets(case: Case) -> Estimate:
 
 # %% ../../nbs/07-attribution/explain.ipynb #by-posterior
 def by_posterior(case: Case) -> Estimate:
-    "A distribution over the shares, chapter posterior."
+    """A distribution over the shares, chapter posterior.
+
+    Parameters
+    ----------
+    case : Case
+
+    Returns
+    -------
+    Estimate
+    """
     fit = posterior_of(
         case.net,
         case.observed,
@@ -188,7 +287,16 @@ MOST_WEIGHED = 600  # categories: the search for the shortest story grows with t
 
 
 def weighable(case: Case) -> bool:
-    "Are the stories weighed: with all interventions on single nodes, no tables, a network that is not too large?"
+    """Are the stories weighed: with all interventions on single nodes, no tables, a network that is not too large?
+
+    Parameters
+    ----------
+    case : Case
+
+    Returns
+    -------
+    bool
+    """
     return case.oracle.is_default and not case.observed.tables and len(case.oracle.index) <= MOST_WEIGHED
 
 
@@ -207,7 +315,20 @@ def carried(
     stable: Marginals | None,  # the stable period's counts; None: the network's own marginals
     oracle: Oracle,
 ) -> Marginals:  # as if the stable period had been the network's own
-    "The shift between two periods, laid onto the network's marginals."
+    """The shift between two periods, laid onto the network's marginals.
+
+    Parameters
+    ----------
+    observed : Marginals
+    stable : Marginals | None
+        the stable period's counts; None: the network's own marginals
+    oracle : Oracle
+
+    Returns
+    -------
+    Marginals
+        as if the stable period had been the network's own
+    """
     if stable is None:
         return observed
     p = np.maximum(oracle.base + observed.p - stable.p, 0.0)
@@ -217,7 +338,17 @@ def carried(
 
 
 def thinned(marginals: Marginals, scatter: pd.Series | None) -> Marginals:
-    "As many independent rows as scatter as much: what a test of single categories may count."
+    """As many independent rows as scatter as much: what a test of single categories may count.
+
+    Parameters
+    ----------
+    marginals : Marginals
+    scatter : pd.Series | None
+
+    Returns
+    -------
+    Marginals
+    """
     return marginals if scatter is None else Marginals(marginals.index, marginals.p, marginals.n / scatter.to_numpy())
 
 
@@ -226,7 +357,19 @@ def baseline_notes(
     oracle: Oracle,
     kept: bool,  # with the network: that they agree is then no news
 ) -> list[str]:
-    "Whether the stable period is one of this network, in words."
+    """Whether the stable period is one of this network, in words.
+
+    Parameters
+    ----------
+    stable : Marginals
+    oracle : Oracle
+    kept : bool
+        with the network: that they agree is then no news
+
+    Returns
+    -------
+    list[str]
+    """
     p_value, (node, state) = first_moved(moved(stable, oracle.base))
     row = oracle.index.get_loc((node, state))
     far = f"{percent(stable.p[row])} there, {percent(oracle.base[row])} in the network"
@@ -238,13 +381,67 @@ def baseline_notes(
 
 # %% ../../nbs/07-attribution/explain.ipynb #explanation
 def by_share(table: pd.DataFrame) -> pd.DataFrame:  # has columns share and probability
-    "Largest share first, and where shares are equal the likelier."
+    """Largest share first, and where shares are equal the likelier.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+
+    Returns
+    -------
+    pd.DataFrame
+        has columns share and probability
+    """
     return table.sort_values(["share", "probability"], ascending=False, kind="stable")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Explanation:
-    "What happened, how sure we are, what it did, in numbers: made by `explain`."
+    """What happened, how sure we are, what it did, in numbers: made by `explain`.
+
+    Attributes
+    ----------
+    network : CausalNetwork
+    oracle : Oracle
+    dos : tuple[Mapping[str, str], ...]
+        C: what each intervention sets
+    observed : Marginals
+        the period
+    stable : np.ndarray
+        (S,) marginals that the shift starts from
+    shares : pd.DataFrame
+        (C, 9) catalogue order; share, lower, upper, probability, verdict, detectable, confused_with, least,
+        most
+    base_weight : float
+        π_φ
+    base_interval : tuple[float, float]
+        nan where the method knows none
+    fit : pd.DataFrame
+        (S, 6) columns stable, observed, explained, lower, upper, p_value
+    p_value : float
+        of "these shares explain the counts"; nan: not tested
+    metric : tuple[str, str] | None
+        node, state
+    level : float
+        of the intervals
+    method : str
+    converged : bool
+        whether the method came to its end
+    notes : tuple[str, ...]
+        what to be careful about, in words
+    deviates : float
+        p-value of "nothing has moved"
+    before : Marginals | None, default None
+        counts of the stable period; None: the network's own marginals
+    about : Mapping[str, str], default field(default_factory=dict)
+        what it was made from, in words: network, counts, …
+    doubtful : tuple[str, ...], default ()
+        those of the notes that say that rows were lost
+    misfit : str, default ""
+        why the answer is not to be relied on, by the method's own account
+    stories : Stories | None, default None
+        the same counts told in other ways, where they were weighed
+    """
 
     network: CausalNetwork
     oracle: Oracle
@@ -271,32 +468,80 @@ class Explanation:
 
     @property
     def in_doubt(self) -> bool:
-        "Whether the shares do not explain the counts, by their fit or by the method's own account."
+        """Whether the shares do not explain the counts, by their fit or by the method's own account.
+
+        Returns
+        -------
+        bool
+        """
         return self.p_value < MISFIT or bool(self.misfit)
 
     @property
     def mixture(self) -> Mixture:
-        "The shares of the interventions; what they leave is untouched."
+        """The shares of the interventions; what they leave is untouched.
+
+        Returns
+        -------
+        Mixture
+        """
         return Mixture(self.shares.share)
 
     def to_frame(self) -> pd.DataFrame:  # (C, 5)
-        "All interventions, in the catalogue's order; columns share, lower, upper, probability, verdict."
+        """All interventions, in the catalogue's order; columns share, lower, upper, probability, verdict.
+
+        Returns
+        -------
+        pd.DataFrame
+            (C, 5)
+        """
         return self.shares[["share", "lower", "upper", "probability", "verdict"]]
 
     def ranked(self) -> pd.DataFrame:  # (C, 5)
-        "All interventions, largest share first, and where shares are equal the likelier."
+        """All interventions, largest share first, and where shares are equal the likelier.
+
+        Returns
+        -------
+        pd.DataFrame
+            (C, 5)
+        """
         return by_share(self.to_frame())
 
     def largest(self, n: int = 10) -> pd.DataFrame:  # at most n rows
-        "The interventions with a share, largest first."
+        """The interventions with a share, largest first.
+
+        Parameters
+        ----------
+        n : int, default 10
+
+        Returns
+        -------
+        pd.DataFrame
+            at most n rows
+        """
         return self.ranked().query("share > 0").head(n)
 
     def credit(self) -> pd.DataFrame:  # (S, interventions with a share + 1)
-        "What each intervention adds to each marginal, and what none explains; rows sum to the shift."
+        """What each intervention adds to each marginal, and what none explains; rows sum to the shift.
+
+        Returns
+        -------
+        pd.DataFrame
+            (S, interventions with a share + 1)
+        """
         return credit(self.oracle, self.shares.share.to_numpy(), self.stable, self.observed.p)
 
     def contributions(self, metric: Metric | None = None) -> pd.DataFrame:  # columns points, lower, upper
-        "What each adds to a metric; None: the one asked for, else what moved most. Points sum to the change."
+        """What each adds to a metric; None: the one asked for, else what moved most. Points sum to the change.
+
+        Parameters
+        ----------
+        metric : Metric | None, default None
+
+        Returns
+        -------
+        pd.DataFrame
+            columns points, lower, upper
+        """
         return contributions(
             self.oracle,
             self.shares,
@@ -307,7 +552,12 @@ class Explanation:
 
     @property
     def shown_metric(self) -> tuple[str, str]:
-        "The metric asked for; without one, the category that moved most."
+        """The metric asked for; without one, the category that moved most.
+
+        Returns
+        -------
+        tuple[str, str]
+        """
         return self.metric or self.oracle.index[int(np.argmax(abs(self.observed.p - self.stable)))]
 
     def __repr__(self) -> str:
@@ -321,7 +571,22 @@ def fit_table(
     stable: np.ndarray,  # (S,) what the shift starts from
     observed: np.ndarray,  # (S,)
 ) -> pd.DataFrame:  # (S, 6) columns stable, observed, explained, lower, upper, p_value (of "as explained")
-    "Observed beside explained marginals, with the interval of what is explained."
+    """Observed beside explained marginals, with the interval of what is explained.
+
+    Parameters
+    ----------
+    case : Case
+    estimate : Estimate
+    stable : np.ndarray
+        (S,) what the shift starts from
+    observed : np.ndarray
+        (S,)
+
+    Returns
+    -------
+    pd.DataFrame
+        (S, 6) columns stable, observed, explained, lower, upper, p_value (of "as explained")
+    """
     oracle, seen = case.oracle, case.marginals
     shift = oracle.effects @ estimate.shares.share.to_numpy()
     ends = np.full((2, len(stable)), np.nan)
@@ -347,7 +612,20 @@ def fit_p_value(
     fit: pd.DataFrame,
     exact: bool = True,  # the network's tables are, and rows are independent: else only the posterior knows the noise
 ) -> float:  # nan where there was nothing to test
-    "One p-value of \"these shares explain the counts\", from the method's own and the categories' exact tests."
+    """One p-value of "these shares explain the counts", from the method's own and the categories' exact tests.
+
+    Parameters
+    ----------
+    estimate : Estimate
+    fit : pd.DataFrame
+    exact : bool, default True
+        the network's tables are, and rows are independent: else only the posterior knows the noise
+
+    Returns
+    -------
+    float
+        nan where there was nothing to test
+    """
     if not exact and np.isfinite(estimate.p_value):
         return estimate.p_value
     worst = first_moved(fit.p_value)[0] if fit.p_value.notna().all() else np.nan
@@ -359,7 +637,17 @@ FEW_ROWS = 1000
 
 
 def counts_notes(oracle: Oracle, observed: Marginals) -> list[str]:
-    "What an analyst should be careful about, in words."
+    """What an analyst should be careful about, in words.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    observed : Marginals
+
+    Returns
+    -------
+    list[str]
+    """
     out = []
     if observed.n.min() < FEW_ROWS:
         out.append(
@@ -382,12 +670,31 @@ MOST_RANGES, LARGEST_PROGRAM, POSSIBLE = (
 
 
 def shown(shares: pd.DataFrame) -> pd.DataFrame:
-    "The interventions worth showing, largest share first: those with a share, and those that may well have one."
+    """The interventions worth showing, largest share first: those with a share, and those that may well have one.
+
+    Parameters
+    ----------
+    shares : pd.DataFrame
+
+    Returns
+    -------
+    pd.DataFrame
+    """
     return by_share(shares[likely(shares)])
 
 
 def likely(shares: pd.DataFrame) -> pd.Series:  # (C,) bool
-    "Whether an intervention has a share, or may well have one."
+    """Whether an intervention has a share, or may well have one.
+
+    Parameters
+    ----------
+    shares : pd.DataFrame
+
+    Returns
+    -------
+    pd.Series
+        (C,) bool
+    """
     return (shares.share > 0) | (shares.probability >= POSSIBLE)
 
 
@@ -397,7 +704,22 @@ def possible(
     which: np.ndarray,  # (K,) positions of interventions
     z: float = 4.0,  # half-width of the band around each marginal, in standard errors
 ) -> np.ndarray:  # (K, 2) least and most; nan if no mixture has such marginals, or if there are too many interventions
-    "The range of some shares over all mixtures that give these marginals."
+    """The range of some shares over all mixtures that give these marginals.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    seen : Marginals
+    which : np.ndarray
+        (K,) positions of interventions
+    z : float, default 4.0
+        half-width of the band around each marginal, in standard errors
+
+    Returns
+    -------
+    np.ndarray
+        (K, 2) least and most; nan if no mixture has such marginals, or if there are too many interventions
+    """
     from scipy.optimize import linprog
 
     n = np.repeat(seen.n, [s.stop - s.start for s in oracle.slices])
@@ -414,7 +736,17 @@ def possible(
 
 # %% ../../nbs/07-attribution/explain.ipynb #put-together
 def spoken_change(net: CausalNetwork, story: Story) -> str:
-    "A changed mechanism in words."
+    """A changed mechanism in words.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    story : Story
+
+    Returns
+    -------
+    str
+    """
     causes = ", ".join(net.names[p] for p in net.parents[net.names.index(story.node)])
     what = f"in how {story.node} depends on {causes}" if causes else f"in how common each {story.node} is"
     beside = f", beside {len(story.shares)} intervention{'s' * (len(story.shares) > 1)}" if story.shares else ""
@@ -422,7 +754,17 @@ def spoken_change(net: CausalNetwork, story: Story) -> str:
 
 
 def stories_notes(net: CausalNetwork, stories: Stories | None) -> list[str]:
-    "The other way to tell the same counts, where it is hardly longer."
+    """The other way to tell the same counts, where it is hardly longer.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    stories : Stories | None
+
+    Returns
+    -------
+    list[str]
+    """
     if stories is None or stories.alike is None: return []
     if stories.told.node:
         return [f"{len(stories.alike.shares)} interventions are a story hardly longer: these counts do not tell them "
@@ -441,7 +783,24 @@ def put_together(
     method: str,
     said: list[str],  # notes so far
 ) -> Explanation:
-    "An estimate, explained."
+    """An estimate, explained.
+
+    Parameters
+    ----------
+    case : Case
+    reading : Reading
+        of the period
+    before : Reading | None
+    estimate : Estimate
+    metric : tuple[str, str] | None
+    method : str
+    said : list[str]
+        notes so far
+
+    Returns
+    -------
+    Explanation
+    """
     observed = reading.marginals
     oracle, stable = case.oracle, case.oracle.base if before is None else before.marginals.p
     fit = fit_table(case, estimate, stable, observed.p)
@@ -489,7 +848,21 @@ def witness_notes(
     oracle: Oracle,  # whose catalogue the shares are of
     shares: pd.DataFrame,  # of the posterior, with verdicts
 ) -> list[str]:
-    "What each node's own table says of the answer, where there are tables or rows."
+    """What each node's own table says of the answer, where there are tables or rows.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    reading : Reading
+    oracle : Oracle
+        whose catalogue the shares are of
+    shares : pd.DataFrame
+        of the posterior, with verdicts
+
+    Returns
+    -------
+    list[str]
+    """
     if reading.codes is None and not reading.marginals.tables:
         return []
     found = touched_nodes(net, reading.marginals if reading.codes is None else reading.codes)
@@ -537,7 +910,34 @@ def explain(
     oracle: Oracle | None = None,  # of this network and catalogue, if it is there already
     factors: np.ndarray | None = None,  # (n_nodes,) by which counts scatter more than independent rows
 ) -> Explanation:
-    "Estimate, and explain; raises ValueError where the method cannot use these counts."
+    """Estimate, and explain; raises ValueError where the method cannot use these counts.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    reading : Reading
+        of the period, from `read_period`
+    before : Reading | None, default None
+        the stable period; None: the network's own marginals
+    method : Method, default "posterior"
+    metric : tuple[str, str] | None, default None
+        node, state; None: the category that moved most
+    level : float, default 0.95
+        of the intervals
+    seed : int, default 0
+    interventions : Catalogue | None, default None
+        None: every single-node do(X_i = α)
+    shared_rows : bool, default True
+        whether all nodes were counted on the same rows
+    oracle : Oracle | None, default None
+        of this network and catalogue, if it is there already
+    factors : np.ndarray | None, default None
+        (n_nodes,) by which counts scatter more than independent rows
+
+    Returns
+    -------
+    Explanation
+    """
     found = find_targets(net, reading.codes, seed=seed) if method == "targets" and reading.codes is not None else None
     if found is not None:
         interventions, oracle = found.interventions, None

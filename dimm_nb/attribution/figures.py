@@ -34,7 +34,16 @@ STYLE = {
 
 
 def drawable(text: str) -> str:
-    "A text in which what the font has no picture of is a box; the tables have it as it is."
+    """A text in which what the font has no picture of is a box; the tables have it as it is.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+    """
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
     font = get_font(findfont(FontProperties()))
@@ -42,13 +51,33 @@ def drawable(text: str) -> str:
 
 
 def label_of(text: str, most: int = 28) -> str:  # on lines of so many characters, up to three
-    "A name that fits beside a plot: broken between words, its invisible characters replaced."
+    """A name that fits beside a plot: broken between words, its invisible characters replaced.
+
+    Parameters
+    ----------
+    text : str
+    most : int, default 28
+
+    Returns
+    -------
+    str
+        on lines of so many characters, up to three
+    """
     lines = folded(drawable(text), most)
     return "\n".join(lines if len(lines) <= 3 else [*lines[:2], lines[2][: most - 2] + " …"])
 
 
 def plain(ax: "Axes") -> "Axes":
-    "No more lines than are read."
+    """No more lines than are read.
+
+    Parameters
+    ----------
+    ax : Axes
+
+    Returns
+    -------
+    Axes
+    """
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.tick_params(axis="y", length=0, pad=8)
     ax.set_axisbelow(True)
@@ -56,7 +85,18 @@ def plain(ax: "Axes") -> "Axes":
 
 
 def new_axes(ax: "Axes | None", width: float, height: float) -> "Axes":
-    "The given axes, or new ones of this size in inches."
+    """The given axes, or new ones of this size in inches.
+
+    Parameters
+    ----------
+    ax : Axes | None
+    width : float
+    height : float
+
+    Returns
+    -------
+    Axes
+    """
     import matplotlib.pyplot as plt
 
     return plt.subplots(figsize=(width, height), layout="constrained")[1] if ax is None else ax
@@ -66,7 +106,17 @@ SIZE = 9  # points, of every letter in a figure
 
 
 def rows_of(labels: list[str], least: int = 2) -> float:
-    "How many lines of text a list of labels takes, with room between them."
+    """How many lines of text a list of labels takes, with room between them.
+
+    Parameters
+    ----------
+    labels : list[str]
+    least : int, default 2
+
+    Returns
+    -------
+    float
+    """
     return max(least, sum(0.55 + 0.55 * (label.count("\n") + 1) for label in labels))
 
 # %% ../../nbs/07-attribution/figures.ipynb #draw-ranked
@@ -75,7 +125,20 @@ def draw_shares(
     n: int = 15,  # at most so many interventions
     ax: "Axes | None" = None,  # None: a new figure
 ) -> "Axes":
-    "Ranked shares with their intervals."
+    """Ranked shares with their intervals.
+
+    Parameters
+    ----------
+    result : Explanation
+    n : int, default 15
+        at most so many interventions
+    ax : Axes | None, default None
+        None: a new figure
+
+    Returns
+    -------
+    Axes
+    """
     table = ranked_rows(result, n)
     names = [label_of(spoken(label)) for label in table.index]
     ax = plain(new_axes(ax, 5.2, 1.1 + 0.28 * rows_of(names)))
@@ -101,7 +164,16 @@ def draw_shares(
 
 
 def one_size(ax: "Axes") -> "Axes":
-    "All letters of one size."
+    """All letters of one size.
+
+    Parameters
+    ----------
+    ax : Axes
+
+    Returns
+    -------
+    Axes
+    """
     from matplotlib.text import Text
 
     for text in ax.findobj(Text):
@@ -114,7 +186,20 @@ def steps(
     metric: Metric | None,
     n: int,  # at most so many interventions by name
 ) -> pd.Series:  # points of each by its spoken name; the metric's own node, others, "not explained" come last
-    "The steps of the waterfall: what is too small to see is summed up."
+    """The steps of the waterfall: what is too small to see is summed up.
+
+    Parameters
+    ----------
+    result : Explanation
+    metric : Metric | None
+    n : int
+        at most so many interventions by name
+
+    Returns
+    -------
+    pd.Series
+        points of each by its spoken name; the metric's own node, others, "not explained" come last
+    """
     label = result.shown_metric if metric is None else metric_label(result.network, metric)
     parts, names = result.contributions(label and {label[0]: label[1]}).points, spoken_names(result)
     effects = parts.drop(REST)
@@ -131,7 +216,22 @@ def draw_waterfall(
     n: int = 8,  # at most so many interventions by name
     ax: "Axes | None" = None,  # None: a new figure
 ) -> "Axes":
-    "From the stable to the observed value of a metric; raises ValueError for an unknown one."
+    """From the stable to the observed value of a metric; raises ValueError for an unknown one.
+
+    Parameters
+    ----------
+    result : Explanation
+    metric : Metric | None, default None
+        None: the one asked for, else the category that moved most
+    n : int, default 8
+        at most so many interventions by name
+    ax : Axes | None, default None
+        None: a new figure
+
+    Returns
+    -------
+    Axes
+    """
     node, state = result.shown_metric if metric is None else metric_label(result.network, metric)
     row = result.oracle.index.get_loc((node, state))
     start, end, parts = 100 * result.stable[row], 100 * result.observed.p[row], 100 * steps(result, metric, n)
@@ -162,7 +262,18 @@ def draw_fit(
     result: Explanation,
     ax: "Axes | None" = None,  # None: a new figure
 ) -> "Axes":
-    "Observed against explained marginals."
+    """Observed against explained marginals.
+
+    Parameters
+    ----------
+    result : Explanation
+    ax : Axes | None, default None
+        None: a new figure
+
+    Returns
+    -------
+    Axes
+    """
     fit = result.fit
     ax = new_axes(ax, 4.6, 4.3)
     odd = fit.p_value < 0.01 / len(fit)
@@ -195,7 +306,14 @@ def name_worst(
     ax: "Axes",
     worst: pd.DataFrame,  # columns explained, observed; by category
 ) -> None:
-    "The names of some dots, in the corner below the line, where no dots are: they cannot cover each other."
+    """The names of some dots, in the corner below the line, where no dots are: they cannot cover each other.
+
+    Parameters
+    ----------
+    ax : Axes
+    worst : pd.DataFrame
+        columns explained, observed; by category
+    """
     place = 0.04
     for label, line in worst.sort_values("observed").iterrows():
         text = label_of(spoken(label), 22)
@@ -213,7 +331,18 @@ def draw_share_network(
     result: Explanation,
     ax: "Axes | None" = None,  # None: a new figure of fitting size
 ) -> "Axes":
-    "The graph, nodes coloured by the share of the interventions on them; names whole, on lines of their own."
+    """The graph, nodes coloured by the share of the interventions on them; names whole, on lines of their own.
+
+    Parameters
+    ----------
+    result : Explanation
+    ax : Axes | None, default None
+        None: a new figure of fitting size
+
+    Returns
+    -------
+    Axes
+    """
     from matplotlib import colormaps
 
     net, share, alone = result.network, node_shares(result), ax is None
@@ -235,7 +364,17 @@ def draw_share_network(
 
 
 def node_shares(result: Explanation) -> pd.Series:  # over the nodes, in the network's order
-    "The total share of the interventions that set each node; one on two nodes counts at both."
+    """The total share of the interventions that set each node; one on two nodes counts at both.
+
+    Parameters
+    ----------
+    result : Explanation
+
+    Returns
+    -------
+    pd.Series
+        over the nodes, in the network's order
+    """
     out = pd.Series(0.0, list(result.network.names))
     for label, do in zip(result.oracle.interventions, result.dos):
         for node in do:
@@ -249,7 +388,22 @@ def draw_beside(
     n: int = 10,  # at most so many categories
     ax: "Axes | None" = None,  # None: a new figure
 ) -> "Axes":
-    "The categories that moved most, beside what they did in quiet periods; raises ValueError without any."
+    """The categories that moved most, beside what they did in quiet periods; raises ValueError without any.
+
+    Parameters
+    ----------
+    result : Explanation
+    quiet : Sequence[Marginals]
+        of periods in which nothing happened
+    n : int, default 10
+        at most so many categories
+    ax : Axes | None, default None
+        None: a new figure
+
+    Returns
+    -------
+    Axes
+    """
     if not len(quiet):
         raise ValueError("there are no quiet periods to compare with: give at least one")
     labels = moved_labels(result, n)

@@ -32,6 +32,7 @@ from .runner import (
     spread,
     whole_numbers,
 )
+from ..network.calls import says_which
 
 # %% ../../nbs/08-experiments/paper.ipynb #typing-imports
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ KEYS = ["n_interventions", "rows", "repetition", "solver"]
 COLUMNS = ["solver", "n_interventions", "rows", "repetition", "mse", "mae", "mabre", "delta", "seconds", "iterations"]
 
 
+@says_which
 def run_alarm(
     n_interventions: int | Sequence[int] = (0, 5, 9, 17, 34, 68), # N_ivn
     rows: int | Sequence[int] = (1_000, 10_000, 100_000, 1_000_000), # N

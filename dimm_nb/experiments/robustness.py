@@ -60,6 +60,7 @@ from .tuning import (
 )
 from ..mixture.mixture import Mixture
 from ..network.axis import Marginals, suggestion
+from ..network.calls import says_which
 from ..network.families import family_counts
 from ..network.network import CausalNetwork
 from ..network.oracle import Oracle
@@ -314,6 +315,7 @@ EXPERIMENTS = {
                                    (compare_misspecification,), draw_misspecification)}
 
 # %% ../../nbs/08-experiments/robustness.ipynb #experiment
+@says_which
 def experiment(
     name: str, # a key of EXPERIMENTS
     folder: str | Path, # where NAME.csv (resumed, if it is there) and NAME.png go; with quick, NAME-quick

@@ -37,7 +37,14 @@ CONTEXT: Any = multiprocessing.get_context("forkserver" if "forkserver" in multi
 
 
 class Job:
-    "A task in a process of its own; `news` is what a page may know of it, with `answer` in the end."
+    """A task in a process of its own; `news` is what a page may know of it, with `answer` in the end.
+
+    Parameters
+    ----------
+    form : Mapping[str, Any]
+    command : Callable[[list[str]], int]
+    verbs : Mapping[str, list[dict[str, Any]]]
+    """
     def __init__(self, form: Mapping[str, Any], command: Callable[[list[str]], int],
                  verbs: Mapping[str, list[dict[str, Any]]]) -> None:
         here, there = CONTEXT.Pipe(duplex=False)
@@ -67,7 +74,12 @@ class Job:
 
     @property
     def busy(self) -> bool:
-        "Whether it still runs."
+        """Whether it still runs.
+
+        Returns
+        -------
+        bool
+        """
         return self.process.is_alive()
 
 # %% ../../nbs/09-explorer/app.ipynb #examples-code
@@ -79,11 +91,23 @@ def example(
     name: str, # of EXAMPLES
     seed: int = 0,
 ) -> dict[str, Any]: # source, tiers, and files by the input that they are for
-    "What an example would have a person choose; raises KeyError for an unknown one."
-    from dimm_nb.learning.shop import simulate_shop
-    from dimm_nb.mixture.marginals import write_counts
-    from dimm_nb.mixture.mixture import random_mixture, sample_mixture
-    from dimm_nb.network.axis import Marginals
+    """What an example would have a person choose; raises KeyError for an unknown one.
+
+    Parameters
+    ----------
+    name : str
+        of EXAMPLES
+    seed : int, default 0
+
+    Returns
+    -------
+    dict[str, Any]
+        source, tiers, and files by the input that they are for
+    """
+    from ..learning.shop import simulate_shop
+    from ..mixture.marginals import write_counts
+    from ..mixture.mixture import random_mixture, sample_mixture
+    from ..network.axis import Marginals
 
     if name == "shop":
         shop, columns = simulate_shop(20_000, seed=seed), list(SHOP)
@@ -118,7 +142,21 @@ def page_html(
     verbs: Mapping[str, list[dict[str, Any]]], # what each verb asks for
     helps: Mapping[str, str], # verb -> what it says of its arguments
 ) -> str:
-    "The page, with what the command asks for in its forms."
+    """The page, with what the command asks for in its forms.
+
+    Parameters
+    ----------
+    network : str
+        where the explorer begins
+    verbs : Mapping[str, list[dict[str, Any]]]
+        what each verb asks for
+    helps : Mapping[str, str]
+        verb -> what it says of its arguments
+
+    Returns
+    -------
+    str
+    """
     from jinja2 import Environment
 
     from dimm_nb import __version__
@@ -144,7 +182,17 @@ def page_html(
 
 # %% ../../nbs/09-explorer/app.ipynb #server-class
 class Server(ThreadingHTTPServer):
-    "The page and its jobs: at most so many at once."
+    """The page and its jobs: at most so many at once.
+
+    Parameters
+    ----------
+    port : int
+    token : str
+    most : int
+    html : str
+    command : Callable[[list[str]], int]
+    verbs : Mapping[str, list[dict[str, Any]]]
+    """
     daemon_threads = True
 
     def __init__(self, port: int, token: str, most: int, html: str, command: Callable[[list[str]], int],
@@ -154,7 +202,17 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), Page)
 
     def begin(self, form: Mapping[str, Any]) -> str: # the job's key, "" if there is no room
-        "Start a job; what nobody has fetched is forgotten."
+        """Start a job; what nobody has fetched is forgotten.
+
+        Parameters
+        ----------
+        form : Mapping[str, Any]
+
+        Returns
+        -------
+        str
+            the job's key, "" if there is no room
+        """
         with self.lock:
             now = time.monotonic()
             self.jobs = {key: job for key, job in self.jobs.items() if job.busy or now - job.asked < LEFT}
@@ -169,7 +227,13 @@ class Server(ThreadingHTTPServer):
         self.server_close()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        "A visitor who leaves in the middle is no event."
+        """A visitor who leaves in the middle is no event.
+
+        Parameters
+        ----------
+        request : object
+        client_address : object
+        """
 
 # %% ../../nbs/09-explorer/app.ipynb #page-class
 MOST_SENT = 4 * MOST_BYTES # of one question: two files in base 64, and what is around them
@@ -177,7 +241,12 @@ ASSETS = {"/page.css": "text/css; charset=utf-8", "/page.js": "text/javascript; 
 
 
 class Page(BaseHTTPRequestHandler):
-    "One visitor's questions."
+    """One visitor's questions.
+
+    Attributes
+    ----------
+    server : Server
+    """
     server: Server
     protocol_version, timeout, server_version, sys_version = "HTTP/1.1", 60, "dimm", ""
 
@@ -194,7 +263,13 @@ class Page(BaseHTTPRequestHandler):
         self._answer(self._delete)
 
     def log_message(self, format: str, *args: object) -> None:
-        "Nothing is logged."
+        """Nothing is logged.
+
+        Parameters
+        ----------
+        format : str
+        *args : object
+        """
 
     def _answer(self, how: Callable[[str, dict[str, str]], None]) -> None:
         address = urlsplit(self.path)
@@ -285,7 +360,17 @@ class Page(BaseHTTPRequestHandler):
 
 
 def same(one: str, other: str) -> bool:
-    "Whether two secrets are equal, in a time that does not tell how far they are."
+    """Whether two secrets are equal, in a time that does not tell how far they are.
+
+    Parameters
+    ----------
+    one : str
+    other : str
+
+    Returns
+    -------
+    bool
+    """
     return secrets.compare_digest(one.encode(errors="replace"), other.encode())
 
 # %% ../../nbs/09-explorer/app.ipynb #serve
@@ -294,7 +379,12 @@ HEAVY = ("dimm_nb.attribution.attribution", "dimm_nb.attribution.report", "dimm_
 
 
 def warm(command: Callable[[list[str]], int]) -> None:
-    "Start the process that jobs are forked from, with the library in it."
+    """Start the process that jobs are forked from, with the library in it.
+
+    Parameters
+    ----------
+    command : Callable[[list[str]], int]
+    """
     if CONTEXT.get_start_method() == "forkserver":
         from multiprocessing.forkserver import ensure_running
 
@@ -313,7 +403,26 @@ def serve(
     verbs: Mapping[str, list[dict[str, Any]]], # what each verb asks for
     helps: Mapping[str, str], # verb -> what it says of its arguments
 ) -> None:
-    "Serve the app on this machine until it is stopped; raises ValueError for an unknown network or a port that is taken."
+    """Serve the app on this machine until it is stopped; raises ValueError for an unknown network or a port that is taken.
+
+    Parameters
+    ----------
+    network : str, default "alarm"
+        where the explorer begins: a packaged name
+    port : int, default 8866
+    token : bool, default True
+        False: whoever can reach the port may enter
+    jobs : int, default 2
+        answers worked out at once; each has a process
+    say : Callable[[str], None], default print
+        told the address
+    command : Callable[[list[str]], int]
+        the command line: its words -> status
+    verbs : Mapping[str, list[dict[str, Any]]]
+        what each verb asks for
+    helps : Mapping[str, str]
+        verb -> what it says of its arguments
+    """
     if network not in packaged_files(): load_network(os.path.basename(network) or "?") # says what it may have meant
     html = page_html(network, verbs, helps) # an unknown or large network is said here, not on the page
     with socket.socket() as probe:

@@ -17,7 +17,7 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
-from dimm_nb.explorer.scene import (
+from .scene import (
     NUMBERS,
     QUICK,
     SOLVERS,
@@ -41,7 +41,19 @@ def change(
     new: float,
     old: float | None, # None: there is nothing to compare with
 ) -> str: # HTML
-    "How a score moved: an error that fell is better."
+    """How a score moved: an error that fell is better.
+
+    Parameters
+    ----------
+    new : float
+    old : float | None
+        None: there is nothing to compare with
+
+    Returns
+    -------
+    str
+        HTML
+    """
     if old is None or new == old: return "–" if old is None else "same"
     word, arrow, colour = ("better", "▼", "#00664B") if new < old else ("worse", "▲", "#B00020")
     return f'<span style="color:{colour}">{arrow} {abs(new - old):.2e} {word}</span>'
@@ -51,7 +63,19 @@ def numbers_html(
     scene: Scene,
     before: pd.Series | None, # the scores of the setting before
 ) -> str: # a table and a line, announced by screen readers
-    "What the page says in numbers."
+    """What the page says in numbers.
+
+    Parameters
+    ----------
+    scene : Scene
+    before : pd.Series | None
+        the scores of the setting before
+
+    Returns
+    -------
+    str
+        a table and a line, announced by screen readers
+    """
     rows = "".join(
         f'<tr><th scope="row" style="text-align:left">{name}</th><td>{value:.3e}</td>'
         f"<td>{change(value, None if before is None else before[name])}</td></tr>"
@@ -70,7 +94,13 @@ def numbers_html(
 
 # %% ../../nbs/09-explorer/explorer.ipynb #job-class
 class Job:
-    "A solver in a process of its own; `on_step(done, total, shares, problem)` is called from a thread."
+    """A solver in a process of its own; `on_step(done, total, shares, problem)` is called from a thread.
+
+    Parameters
+    ----------
+    s : Settings
+    on_step : Callable[[int, int, pd.Series | None, str], None]
+    """
     def __init__(self, s: Settings, on_step: Callable[[int, int, pd.Series | None, str], None]) -> None:
         context = multiprocessing.get_context("spawn")  # a fork would copy locks that the page's threads hold
         here, there = context.Pipe(duplex=False)
@@ -112,7 +142,13 @@ class Runner(widgets.VBox):
         self.cancel.on_click(lambda _: self.stop("cancelled"))
 
     def start(self, s: Settings, on_answer: Callable[[pd.Series | None, str], None]) -> None:
-        "Begin; `on_answer(shares, problem)` is called from a thread, unless it is stopped before."
+        """Begin; `on_answer(shares, problem)` is called from a thread, unless it is stopped before.
+
+        Parameters
+        ----------
+        s : Settings
+        on_answer : Callable[[pd.Series | None, str], None]
+        """
         self.stop("")
         self.run.disabled, self.cancel.disabled, self.note.value = True, False, "running …"
 
@@ -126,7 +162,12 @@ class Runner(widgets.VBox):
         self.job = Job(s, on_step)
 
     def stop(self, note: str) -> None:
-        "Cancel what runs."
+        """Cancel what runs.
+
+        Parameters
+        ----------
+        note : str
+        """
         if self.job is not None: self.job.cancel()
         self.job, self.progress.value, self.note.value, self.run.disabled, self.cancel.disabled = (
             None,
@@ -138,7 +179,19 @@ class Runner(widgets.VBox):
 
 # %% ../../nbs/09-explorer/explorer.ipynb #make-controls
 def menu(label: str, options: object, value: object) -> widgets.HBox: # a menu, and room for a message
-    "A menu in the style of the sliders."
+    """A menu in the style of the sliders.
+
+    Parameters
+    ----------
+    label : str
+    options : object
+    value : object
+
+    Returns
+    -------
+    widgets.HBox
+        a menu, and room for a message
+    """
     choice = widgets.Dropdown(
         options=options, value=value, description=label, layout={"width": "300px"}, style={"description_width": "92px"}
     )
@@ -146,7 +199,17 @@ def menu(label: str, options: object, value: object) -> widgets.HBox: # a menu, 
 
 
 def make_controls(s: Settings) -> dict[str, widgets.HBox]: # by field of Settings; the last child shows messages
-    "All controls, standing at these settings."
+    """All controls, standing at these settings.
+
+    Parameters
+    ----------
+    s : Settings
+
+    Returns
+    -------
+    dict[str, widgets.HBox]
+        by field of Settings; the last child shows messages
+    """
     names: list[tuple[str, str | CausalNetwork]] = [(name, name) for name in packaged_files()]
     if not isinstance(s.network, str): names.insert(0, ("the network given", s.network))
     net, _ = world(s)
@@ -160,7 +223,12 @@ def make_controls(s: Settings) -> dict[str, widgets.HBox]: # by field of Setting
 
 # %% ../../nbs/09-explorer/explorer.ipynb #panel-class
 class Panel(widgets.VBox):
-    "The left side: `controls` by field of `Settings`, `exact`, `new`; where they stand is `settings`."
+    """The left side: `controls` by field of `Settings`, `exact`, `new`; where they stand is `settings`.
+
+    Parameters
+    ----------
+    s : Settings
+    """
     def __init__(self, s: Settings) -> None:
         self.controls = make_controls(s)
         self.new, self.exact = (
@@ -172,7 +240,12 @@ class Panel(widgets.VBox):
 
     @property
     def settings(self) -> Settings:
-        "Where the controls stand."
+        """Where the controls stand.
+
+        Returns
+        -------
+        Settings
+        """
         value = {
             name: control.value if name in NUMBERS else control.children[0].value
             for name, control in self.controls.items()
@@ -181,7 +254,12 @@ class Panel(widgets.VBox):
         return Settings(**value | whole | ({"rows": float("inf")} if self.exact.value else {}))
 
     def on_change(self, handler: Callable[[dict], None]) -> None:
-        "Call the handler whenever something moves."
+        """Call the handler whenever something moves.
+
+        Parameters
+        ----------
+        handler : Callable[[dict], None]
+        """
         for name, control in self.controls.items():
             (control if name in NUMBERS else control.children[0]).observe(handler, "value")
         self.exact.observe(handler, "value")
@@ -191,13 +269,24 @@ class Panel(widgets.VBox):
         seed.accept((seed.value + 1) % 1000)
 
     def say(self, control: str, message: object) -> None:
-        "A message beside a control; all others fall silent, but for what was typed and is no number."
+        """A message beside a control; all others fall silent, but for what was typed and is no number.
+
+        Parameters
+        ----------
+        control : str
+        message : object
+        """
         for name, box in self.controls.items():
             if name == control or not (name in NUMBERS and box.box.value != spelled(box.value)):
                 box.children[-1].value = alert(message) if name == control else ""
 
     def make_room(self, most: int) -> None:
-        "So many interventions a network has room for: the number moves there if it is larger."
+        """So many interventions a network has room for: the number moves there if it is larger.
+
+        Parameters
+        ----------
+        most : int
+        """
         number = self.controls["n_interventions"]
         number.high = most
         if number.value > most: number.accept(most)
@@ -205,7 +294,12 @@ class Panel(widgets.VBox):
 
 # %% ../../nbs/09-explorer/explorer.ipynb #explorer-class
 class Explorer(widgets.VBox):
-    "The explorer: `panel` with its `controls`, `runner`, `numbers`, `shares` and `errors` (pictures)."
+    """The explorer: `panel` with its `controls`, `runner`, `numbers`, `shares` and `errors` (pictures).
+
+    Parameters
+    ----------
+    s : Settings
+    """
     def __init__(self, s: Settings) -> None:
         self.panel, self.runner, self.numbers = Panel(checked(s)), Runner(), widgets.HTML()
         self.controls = self.panel.controls
@@ -226,7 +320,12 @@ class Explorer(widgets.VBox):
 
     @property
     def settings(self) -> Settings:
-        "Where the controls stand."
+        """Where the controls stand.
+
+        Returns
+        -------
+        Settings
+        """
         return self.panel.settings
 
     def _changed(self, event: dict | None = None) -> None:
@@ -291,7 +390,12 @@ class Explorer(widgets.VBox):
         self.runner.start(s, on_answer)
 
     def settle(self, seconds: float = 60) -> None:
-        "Wait until the page shows what its controls say."
+        """Wait until the page shows what its controls say.
+
+        Parameters
+        ----------
+        seconds : float, default 60
+        """
         seen: threading.Thread | None = None
         while seen is not (thread := self._thread):  # a turn may begin another
             thread.join(seconds)
@@ -304,7 +408,20 @@ def explore(
     net: str | CausalNetwork = "alarm", # a packaged network's name, or a network
     **settings: Any, # where the controls begin: fields of `Settings`
 ) -> Explorer: # an ipywidgets Widget
-    "Controls for network, mixture, rows and solver, and what they do to the answer; raises SettingError, a ValueError."
+    """Controls for network, mixture, rows and solver, and what they do to the answer; raises SettingError, a ValueError.
+
+    Parameters
+    ----------
+    net : str | CausalNetwork, default "alarm"
+        a packaged network's name, or a network
+    **settings : Any
+        where the controls begin: fields of `Settings`
+
+    Returns
+    -------
+    Explorer
+        an ipywidgets Widget
+    """
     s = Settings(net, **settings)
     room = len(world(s)[0].index) - len(world(s)[0].names)
     return Explorer(s if "n_interventions" in settings else replace(s, n_interventions=min(s.n_interventions, room)))

@@ -35,7 +35,20 @@ def biggest_shifts(
     *,
     n: int = 10,
 ) -> pd.DataFrame:  # n rows, columns before, after, change; labelled node, state
-    "The categories whose shares moved most."
+    """The categories whose shares moved most.
+
+    Parameters
+    ----------
+    before : Marginals
+    after : Marginals
+        of the same categories
+    n : int, default 10
+
+    Returns
+    -------
+    pd.DataFrame
+        n rows, columns before, after, change; labelled node, state
+    """
     table = pd.DataFrame({"before": before.p,
                           "after": pd.Series(after.p, after.index).reindex(before.index).to_numpy()}, before.index)
     table["change"] = table.after - table.before
@@ -55,7 +68,19 @@ def agreement(
     threshold: float = THRESHOLD,
 ) -> pd.Series:
     """Section 5.4's measures of one answer beside another; raises ValueError if each names an intervention that the
-    other does not."""
+    other does not.
+
+    Parameters
+    ----------
+    reference : Mixture
+    estimate : Mixture
+        an intervention that one of the two does not name has share 0 there
+    threshold : float, default THRESHOLD
+
+    Returns
+    -------
+    pd.Series
+    """
     labels = reference.weights.index.union(estimate.weights.index, sort=False)
     there, here = (mixture.weights.reindex(labels, fill_value=0.0) >= threshold for mixture in (reference, estimate))
     return pd.Series({"accuracy": float((there == here).mean()), "MSE": mse(reference, estimate),
@@ -83,7 +108,21 @@ def answers(
     methods: Sequence[str] = ("dimm", "posterior", "em"),
     seed: int = 0,
 ) -> dict[str, tuple[Answer, float]]:  # method -> its result, seconds
-    "Every method's answer to one period; raises ValueError for an unknown method or rows that do not fit."
+    """Every method's answer to one period; raises ValueError for an unknown method or rows that do not fit.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    frame : pd.DataFrame
+        joint rows of the deviating period; only EM sees more than their counts
+    methods : Sequence[str], default ("dimm", "posterior", "em")
+    seed : int, default 0
+
+    Returns
+    -------
+    dict[str, tuple[Answer, float]]
+        method -> its result, seconds
+    """
     for name in methods:
         if name not in CONTESTANTS:
             raise ValueError(f"there is no method {name!r}: choose from {', '.join(CONTESTANTS)}")
@@ -105,7 +144,23 @@ def evaluate(
     methods: Sequence[str] = ("dimm", "posterior", "em"),
     seed: int = 0,
 ) -> pd.DataFrame:  # a row for each network, m, method and reference
-    "Section 5.4's table for each network and number of hits, against the truth and against EM."
+    """Section 5.4's table for each network and number of hits, against the truth and against EM.
+
+    Parameters
+    ----------
+    shop : Shop
+    networks : Mapping[str, CausalNetwork]
+        what to call it -> the true network, a learned one
+    rows : Sequence[int]
+        m: how many of the deviating period's hits
+    methods : Sequence[str], default ("dimm", "posterior", "em")
+    seed : int, default 0
+
+    Returns
+    -------
+    pd.DataFrame
+        a row for each network, m, method and reference
+    """
     out = []
     for called, net in networks.items():
         for m in rows:
@@ -125,7 +180,18 @@ def corner(
     net: CausalNetwork,
     names: Sequence[str],  # nodes, with all their causes
 ) -> CausalNetwork:
-    "The network over some of its nodes; raises ValueError if a cause of one of them is left out."
+    """The network over some of its nodes; raises ValueError if a cause of one of them is left out.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    names : Sequence[str]
+        nodes, with all their causes
+
+    Returns
+    -------
+    CausalNetwork
+    """
     at = [net.position(name) for name in names]
     for name, j in zip(names, at):
         for p in net.parents[j]:
@@ -151,14 +217,29 @@ SHOPPERS = Knowledge(
 
 def shoppers_file() -> Path | None:
     """Where the table of online shoppers lies: in DIMM_SHOPPERS, or in ../shared/data beside the project; None if in
-    neither."""
+    neither.
+
+    Returns
+    -------
+    Path | None
+    """
     named = os.environ.get("DIMM_SHOPPERS")
     beside = [Path(up) / "shared/data/online_shoppers_intention.csv" for up in ("..", "../..")]
     return next((place for place in ([Path(named)] if named else []) + beside if place.is_file()), None)
 
 
 def read_shoppers(path: str | Path) -> pd.DataFrame:  # a row a visit; Month and the features of SHOPPERS
-    "UCI's table of online shoppers, under either form of its headers; raises ValueError for another file."
+    """UCI's table of online shoppers, under either form of its headers; raises ValueError for another file.
+
+    Parameters
+    ----------
+    path : str | Path
+
+    Returns
+    -------
+    pd.DataFrame
+        a row a visit; Month and the features of SHOPPERS
+    """
     table = pd.read_csv(path).rename(columns=lambda name: name.split(" ")[0])
     features = [name for tier in SHOPPERS.tiers for name in tier]
     if missing := [name for name in ("Month", *features) if name not in table.columns]:
@@ -171,7 +252,19 @@ def variation(
     seen: Marginals,
     p: np.ndarray,  # (S,) probabilities
 ) -> tuple[float, float]:  # mean total variation over the features; what sampling alone would give
-    "How far counts are from probabilities."
+    """How far counts are from probabilities.
+
+    Parameters
+    ----------
+    seen : Marginals
+    p : np.ndarray
+        (S,) probabilities
+
+    Returns
+    -------
+    tuple[float, float]
+        mean total variation over the features; what sampling alone would give
+    """
     node = pd.factorize(seen.index.get_level_values(0))[0]
     chance = np.sqrt(2 * p * (1 - p) / (np.pi * seen.n[node]))  # E|p̂ − p|
     found, expected = (float(np.bincount(node, np.abs(gap)).mean() / 2) for gap in (seen.p - p, chance))

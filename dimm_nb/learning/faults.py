@@ -31,18 +31,49 @@ def graph_with(
     net: CausalNetwork,
     parents: Sequence[tuple[int, ...]],
 ) -> CausalNetwork:
-    "The same nodes with other parents; its tables are still to be estimated. Raises ValueError for a cycle."
+    """The same nodes with other parents; its tables are still to be estimated. Raises ValueError for a cycle.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    parents : Sequence[tuple[int, ...]]
+
+    Returns
+    -------
+    CausalNetwork
+    """
     flat = [np.full([*(net.sizes[p] for p in above), size], 1 / size) for size, above in zip(net.sizes, parents)]
     return CausalNetwork(net.names, net.states, parents, flat)
 
 
 def edges_of(net: CausalNetwork) -> list[tuple[int, int]]:  # cause, effect
-    "All edges."
+    """All edges.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+
+    Returns
+    -------
+    list[tuple[int, int]]
+        cause, effect
+    """
     return [(cause, j) for j, above in enumerate(net.parents) for cause in above]
 
 
 def without_an_edge(net: CausalNetwork, rng: np.random.Generator) -> tuple[CausalNetwork, int]:  # and its effect
-    "One edge less."
+    """One edge less.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    rng : np.random.Generator
+
+    Returns
+    -------
+    tuple[CausalNetwork, int]
+        and its effect
+    """
     edges = edges_of(net)
     cause, effect = edges[rng.integers(len(edges))]
     parents = [tuple(p for p in above if (p, j) != (cause, effect)) for j, above in enumerate(net.parents)]
@@ -50,7 +81,18 @@ def without_an_edge(net: CausalNetwork, rng: np.random.Generator) -> tuple[Causa
 
 
 def with_a_turned_arrow(net: CausalNetwork, rng: np.random.Generator) -> tuple[CausalNetwork, int]:  # and its effect
-    "One arrow the other way, where that makes no cycle."
+    """One arrow the other way, where that makes no cycle.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    rng : np.random.Generator
+
+    Returns
+    -------
+    tuple[CausalNetwork, int]
+        and its effect
+    """
     edges = edges_of(net)
     for k in rng.permutation(len(edges)):
         cause, effect = edges[k]
@@ -62,7 +104,18 @@ def with_a_turned_arrow(net: CausalNetwork, rng: np.random.Generator) -> tuple[C
 
 # %% ../../nbs/06-learning/faults.ipynb #problems
 class Faulty(NamedTuple):
-    "A problem: what is believed of the graph, the later rows, what was forced in truth."
+    """A problem: what is believed of the graph, the later rows, what was forced in truth.
+
+    Attributes
+    ----------
+    graph : CausalNetwork
+    codes : np.ndarray
+        (rows, n_nodes)
+    truth : np.ndarray
+        (S,) shares of interventions
+    node : int, default -1
+        where the fault is; -1: nowhere, or everywhere
+    """
 
     graph: CausalNetwork
     codes: np.ndarray  # (rows, n_nodes)
@@ -72,25 +125,77 @@ class Faulty(NamedTuple):
 
 def happened(net: CausalNetwork, rows: int, rng: np.random.Generator, number: int = 5,
              untouched: float = UNTOUCHED) -> tuple[np.ndarray, np.ndarray]:  # codes, shares
-    "Rows under some interventions."
+    """Rows under some interventions.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    rows : int
+    rng : np.random.Generator
+    number : int, default 5
+    untouched : float, default UNTOUCHED
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        codes, shares
+    """
     truth = random_mixture(net, number, untouched, seed=rng)
     return sample_mixture(net, truth, rows, seed=rng)[0], truth.weights.to_numpy()
 
 
 def sound(net: CausalNetwork, rows: int, rng: np.random.Generator, number: int) -> Faulty:
-    "No fault: a mixture of section 5.1."
+    """No fault: a mixture of section 5.1.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    rows : int
+    rng : np.random.Generator
+    number : int
+
+    Returns
+    -------
+    Faulty
+    """
     return Faulty(net, *happened(net, rows, rng, number, .2))
 
 
 def misdrawn(net: CausalNetwork, rows: int, rng: np.random.Generator, draw: Callable) -> Faulty:
-    "The graph has a fault, and five interventions happened."
+    """The graph has a fault, and five interventions happened.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    rows : int
+    rng : np.random.Generator
+    draw : Callable
+
+    Returns
+    -------
+    Faulty
+    """
     graph, node = draw(net, rng)
     return Faulty(graph, *happened(net, rows, rng), node)
 
 
 def partly(net: CausalNetwork, rows: int, rng: np.random.Generator, share: float, other: CausalNetwork,
            node: int = -1) -> Faulty:
-    "Nothing happened, but a share of the rows is of another network with as many states."
+    """Nothing happened, but a share of the rows is of another network with as many states.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    rows : int
+    rng : np.random.Generator
+    share : float
+    other : CausalNetwork
+    node : int, default -1
+
+    Returns
+    -------
+    Faulty
+    """
     codes = net.sample(rows, rng)
     hit = np.flatnonzero(rng.random(rows) < share)
     codes[hit] = other.sample(len(hit), rng)
@@ -98,24 +203,71 @@ def partly(net: CausalNetwork, rows: int, rng: np.random.Generator, share: float
 
 
 def foreign(net: CausalNetwork, rows: int, rng: np.random.Generator, share: float) -> Faulty:
-    "Rows from a network with another graph and other tables."
+    """Rows from a network with another graph and other tables.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    rows : int
+    rng : np.random.Generator
+    share : float
+
+    Returns
+    -------
+    Faulty
+    """
     return partly(net, rows, rng, share, random_network(len(net.names), net.sizes, seed=rng))
 
 
 def with_table(net: CausalNetwork, j: int, table: np.ndarray) -> CausalNetwork:
-    "Node j with another table."
+    """Node j with another table.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    j : int
+    table : np.ndarray
+
+    Returns
+    -------
+    CausalNetwork
+    """
     return replace(net, cpts=tuple(table if i == j else old for i, old in enumerate(net.cpts)))
 
 
 def mechanism(net: CausalNetwork, rows: int, rng: np.random.Generator, share: float = .2) -> Faulty:
-    "One table replaced by a random one in a share of the rows; not a root's."
+    """One table replaced by a random one in a share of the rows; not a root's.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    rows : int
+    rng : np.random.Generator
+    share : float, default .2
+
+    Returns
+    -------
+    Faulty
+    """
     j = int(rng.choice([j for j, above in enumerate(net.parents) if above]))
     other = with_table(net, j, rng.dirichlet(np.ones(net.sizes[j]), size=net.cpts[j].shape[:-1]))
     return partly(net, rows, rng, share, other, j)
 
 
 def drift(net: CausalNetwork, rows: int, rng: np.random.Generator, far: float = .3) -> Faulty:
-    "Two roots' priors move some of the way to random ones."
+    """Two roots' priors move some of the way to random ones.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    rows : int
+    rng : np.random.Generator
+    far : float, default .3
+
+    Returns
+    -------
+    Faulty
+    """
     moved = net
     for j in rng.choice([j for j, above in enumerate(net.parents) if not above], 2, replace=False).tolist():
         moved = with_table(moved, j, (1 - far) * net.cpts[j] + far * rng.dirichlet(np.ones(net.sizes[j])))
@@ -140,7 +292,22 @@ def fault_row(
     seed: Sequence[int],
     stable: int = 100_000,  # rows that the tables are estimated from
 ) -> dict[str, object]:
-    "One problem, solved."
+    """One problem, solved.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    fault : str
+        of `FAULTS`
+    rows : int
+    seed : Sequence[int]
+    stable : int, default 100_000
+        rows that the tables are estimated from
+
+    Returns
+    -------
+    dict[str, object]
+    """
     rng = np.random.default_rng(list(seed))
     problem = FAULTS[fault](net, rows, rng)
     known = estimated(problem.graph, net.sample(stable, rng), SMOOTHING)
@@ -164,7 +331,20 @@ def run_faults(
     plan: Sequence[tuple[str, Sequence[str], int]] = FAULT_PLAN,
     rows: Sequence[int] = (10_000, 100_000),
 ) -> pd.DataFrame:  # a row a problem
-    "Problem after problem, a repetition of all faults before the next."
+    """Problem after problem, a repetition of all faults before the next.
+
+    Parameters
+    ----------
+    out : str | Path
+        CSV: a row is added as soon as a problem is solved; what is there is not solved again
+    plan : Sequence[tuple[str, Sequence[str], int]], default FAULT_PLAN
+    rows : Sequence[int], default (10_000, 100_000)
+
+    Returns
+    -------
+    pd.DataFrame
+        a row a problem
+    """
     out, keys = Path(out), ["network", "fault", "rows", "repetition"]
     done = set(pd.read_csv(out)[keys].itertuples(index=False, name=None)) if out.exists() else set()
     for name, faults, repetitions in plan:

@@ -34,27 +34,70 @@ if TYPE_CHECKING:
 
 # %% ../../nbs/06-learning/knowledge.ipynb #checks
 def is_list(value: object) -> bool:
-    "Whether it is a list, or as good as one; a text is none."
+    """Whether it is a list, or as good as one; a text is none.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    bool
+    """
     return isinstance(value, Collection) and not isinstance(value, (str, bytes, Mapping))
 
 
 def is_names(value: object) -> bool:
-    "Whether it is a list of texts."
+    """Whether it is a list of texts.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    bool
+    """
     return is_list(value) and all(isinstance(name, str) for name in value)  # type: ignore[attr-defined]
 
 
 def is_number(value: object) -> bool:
-    "Whether it is a finite number; yes and no are none."
+    """Whether it is a finite number; yes and no are none.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    bool
+    """
     return not isinstance(value, (bool, np.bool_)) and isinstance(value, Real) and math.isfinite(value)
 
 
 def is_whole(value: object, least: int) -> bool:
-    "Whether it is a whole number from `least` up."
+    """Whether it is a whole number from `least` up.
+
+    Parameters
+    ----------
+    value : object
+    least : int
+
+    Returns
+    -------
+    bool
+    """
     return not isinstance(value, bool) and isinstance(value, (int, np.integer)) and bool(value >= least)
 
 
 def check_tables(cuts: object, keep: object) -> None:
-    "Raises ValueError unless columns have cuts that ascend, and a number of values to keep."
+    """Raises ValueError unless columns have cuts that ascend, and a number of values to keep.
+
+    Parameters
+    ----------
+    cuts : object
+    keep : object
+    """
     for key, table in (("cuts", cuts), ("keep", keep)):
         if not isinstance(table, Mapping):
             raise ValueError(f"{key} names columns, as in {key}: {{age: {'[18, 65]' if key == 'cuts' else '50'}}}; "
@@ -75,7 +118,23 @@ def check_tables(cuts: object, keep: object) -> None:
 # %% ../../nbs/06-learning/knowledge.ipynb #knowledge
 @dataclass(frozen=True)
 class Knowledge:
-    "What is known before any data: tiers, edges, bounds, categories; raises ValueError for what is not of its kind."
+    """What is known before any data: tiers, edges, bounds, categories; raises ValueError for what is not of its kind.
+
+    Attributes
+    ----------
+    tiers : Sequence[Sequence[str]], default ()
+        causes first; columns in no tier may depend on any
+    required : Sequence[Sequence[str]], default ()
+        edges, cause first
+    forbidden : Sequence[Sequence[str]], default ()
+    max_parents : int, default 3
+    cuts : Mapping[str, Sequence[float]], default field(default_factory=dict)
+        numeric column -> where to cut it
+    keep : Mapping[str, int], default field(default_factory=dict)
+        column -> how many values stay; others become (other)
+    leave_out : Sequence[str], default ()
+        columns that are no features, such as identifiers
+    """
 
     tiers: Sequence[Sequence[str]] = ()  # causes first; columns in no tier may depend on any
     required: Sequence[Sequence[str]] = ()  # edges, cause first
@@ -112,7 +171,16 @@ MOST_BYTES = 2**20  # of a file of knowledge: a thousand columns take a twentiet
 
 
 def yaml_content(text: str) -> object:
-    "What YAML says, dates as text; raises ValueError for what is none, or says a key twice."
+    """What YAML says, dates as text; raises ValueError for what is none, or says a key twice.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    object
+    """
     import yaml
 
     class Loader(yaml.SafeLoader):
@@ -136,7 +204,17 @@ def yaml_content(text: str) -> object:
 def read_knowledge(
     path: str | Path,  # a YAML file
 ) -> Knowledge:
-    "Knowledge from a file; raises ValueError that names file and key, OSError if it cannot be opened."
+    """Knowledge from a file; raises ValueError that names file and key, OSError if it cannot be opened.
+
+    Parameters
+    ----------
+    path : str | Path
+        a YAML file
+
+    Returns
+    -------
+    Knowledge
+    """
     known = [f.name for f in fields(Knowledge)]
     with Path(path).open("rb") as file:
         data = file.read(MOST_BYTES + 1)
@@ -162,7 +240,14 @@ def check_knowledge(
     knowledge: Knowledge,
     columns: Sequence[str],  # of the table
 ) -> None:
-    "Raises ValueError for names that are no column, and for required edges that contradict the rest or make a cycle."
+    """Raises ValueError for names that are no column, and for required edges that contradict the rest or make a cycle.
+
+    Parameters
+    ----------
+    knowledge : Knowledge
+    columns : Sequence[str]
+        of the table
+    """
     named = {"the tiers name": [*itertools.chain(*knowledge.tiers)],
              "the edges name": [*itertools.chain(*knowledge.required, *knowledge.forbidden)]}
     for who, names in named.items():
@@ -185,7 +270,18 @@ def forbidden_edges(
     knowledge: Knowledge,
     columns: Sequence[str],
 ) -> set[tuple[str, str]]:  # (cause, effect)
-    "Every edge that the tiers or the list of forbidden edges rule out."
+    """Every edge that the tiers or the list of forbidden edges rule out.
+
+    Parameters
+    ----------
+    knowledge : Knowledge
+    columns : Sequence[str]
+
+    Returns
+    -------
+    set[tuple[str, str]]
+        (cause, effect)
+    """
     tier = {name: t for t, names in enumerate(knowledge.tiers) for name in names}
     backwards = {(a, b) for a in columns for b in columns if a in tier and b in tier and tier[a] > tier[b]}
     return backwards | {(cause, effect) for cause, effect in knowledge.forbidden}
@@ -196,7 +292,21 @@ def text_columns(
     columns: Sequence[str] | None,  # which; all of them if None
     leave_out: Sequence[str],  # but these
 ) -> pd.DataFrame:
-    "The columns of a table; raises ValueError for a column that is not there, or a damaged file."
+    """The columns of a table; raises ValueError for a column that is not there, or a damaged file.
+
+    Parameters
+    ----------
+    table : pd.DataFrame | ir.Table | str | Path
+        joint rows; a file or a warehouse's table is read as text
+    columns : Sequence[str] | None
+        which; all of them if None
+    leave_out : Sequence[str]
+        but these
+
+    Returns
+    -------
+    pd.DataFrame
+    """
     found: dict[str, Column] = {}
     if not isinstance(table, pd.DataFrame):
         with damage_named(str(table), "a table"):
@@ -217,7 +327,18 @@ MOST_STATES = 1000  # values of a column: more, and it is no feature
 
 def text_values(values: pd.Series,
                 cuts: Sequence[float] | None) -> tuple[pd.Series, pd.Series]:  # both by value, most frequent first
-    "What each value of a column is as text, and how often it occurs; raises ValueError for a text that should be cut."
+    """What each value of a column is as text, and how often it occurs; raises ValueError for a text that should be cut.
+
+    Parameters
+    ----------
+    values : pd.Series
+    cuts : Sequence[float] | None
+
+    Returns
+    -------
+    tuple[pd.Series, pd.Series]
+        both by value, most frequent first
+    """
     if cuts is not None:
         number = cell_numbers(values)
         odd = values[np.isnan(number) & values.notna()].astype(str).str.strip()
@@ -237,7 +358,24 @@ def categories(
     keep: int | None,  # how many values stay; the others become (other)
     other: bool,  # whether it gets a state (other) in any case
 ) -> pd.Series:  # categorical
-    "One column as a feature; raises ValueError if it has one value, or thousands."
+    """One column as a feature; raises ValueError if it has one value, or thousands.
+
+    Parameters
+    ----------
+    values : pd.Series
+        one column
+    cuts : Sequence[float] | None
+        where to cut it, if it is a number
+    keep : int | None
+        how many values stay; the others become (other)
+    other : bool
+        whether it gets a state (other) in any case
+
+    Returns
+    -------
+    pd.Series
+        categorical
+    """
     text, counts = text_values(values, cuts)
     if cuts is not None:
         values = binned(values, np.asarray(cuts, dtype=float))
@@ -266,7 +404,24 @@ def categorize(
     other: bool = False,  # whether every feature gets a state (other), for values that are yet to come
 ) -> pd.DataFrame:  # a categorical column a feature
     """A table as features; raises ValueError that names every column that needs a decision, and cuts of columns that
-    are not there."""
+    are not there.
+
+    Parameters
+    ----------
+    table : pd.DataFrame | ir.Table | str | Path
+        joint rows
+    knowledge : Knowledge, default Knowledge()
+        its cuts, keep and leave_out
+    columns : Sequence[str] | None, default None
+        which; all if None
+    other : bool, default False
+        whether every feature gets a state (other), for values that are yet to come
+
+    Returns
+    -------
+    pd.DataFrame
+        a categorical column a feature
+    """
     frame = text_columns(table, columns, knowledge.leave_out)
     for name in (*knowledge.cuts, *knowledge.keep):
         if name not in frame.columns:
@@ -297,7 +452,17 @@ MOST_KEPT = 30  # values of a text column that the draft keeps
 def round_cuts(
     numbers: np.ndarray,  # finite
 ) -> list[float]:
-    "Round numbers near the quantiles, each interval with rows in it; zero apart where a fifth of the rows has it."
+    """Round numbers near the quantiles, each interval with rows in it; zero apart where a fifth of the rows has it.
+
+    Parameters
+    ----------
+    numbers : np.ndarray
+        finite
+
+    Returns
+    -------
+    list[float]
+    """
     low, positive = numbers.min(), numbers[numbers > 0]
     zeros = bool(low == 0 and len(positive) < 0.8 * len(numbers))
     part = positive if zeros else numbers
@@ -309,7 +474,16 @@ def round_cuts(
 
 
 def is_date(values: Sequence[str]) -> bool:
-    "Whether texts read as days or times."
+    """Whether texts read as days or times.
+
+    Parameters
+    ----------
+    values : Sequence[str]
+
+    Returns
+    -------
+    bool
+    """
     shape = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([T ]\d{1,2}:\d{2}.*)?|\d{1,2}:\d{2}(:\d{2})?")
     return all(shape.fullmatch(value.strip()) for value in values)
 
@@ -318,7 +492,18 @@ def sketch(
     values: pd.Series,  # one column
     # what it looks like; "", "cuts", "keep" or "leave_out"; the cuts, or how many to keep
 ) -> tuple[str, str, list[float] | int | None]:
-    "What a column looks like, and what to do about it."
+    """What a column looks like, and what to do about it.
+
+    Parameters
+    ----------
+    values : pd.Series
+        one column
+
+    Returns
+    -------
+    tuple[str, str, list[float] | int | None]
+        what it looks like; "", "cuts", "keep" or "leave_out"; the cuts, or how many to keep
+    """
     counts = values.value_counts()
     text = pd.Series(text_of(counts.index), dtype=object).str.strip()
     there = ~text.str.lower().isin(NOTHING).to_numpy(bool)
@@ -350,7 +535,16 @@ def sketch(
 
 # %% ../../nbs/06-learning/knowledge.ipynb #draft
 def yaml_name(name: str) -> str:
-    "A name as it stands in a list of YAML's, in quotes if need be."
+    """A name as it stands in a list of YAML's, in quotes if need be.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    str
+    """
     plain = (re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name)
              and name.lower() not in {"yes", "no", "y", "n", "on", "off", "true", "false", "null"})
     letters = (c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08x}" for c in name)
@@ -358,7 +552,16 @@ def yaml_name(name: str) -> str:
 
 
 def yaml_number(number: float) -> str:
-    "A number as YAML 1.1 reads it: 1.0e-06, where Python writes 1e-06."
+    """A number as YAML 1.1 reads it: 1.0e-06, where Python writes 1e-06.
+
+    Parameters
+    ----------
+    number : float
+
+    Returns
+    -------
+    str
+    """
     text = repr(int(number) if number == int(number) and abs(number) < 1e15 else float(number))
     return text if "e" not in text or "." in text else text.replace("e", ".0e")
 
@@ -367,7 +570,18 @@ def draft_knowledge(
     table: "pd.DataFrame | ir.Table | str | Path",  # joint rows
 ) -> str:  # YAML, as `read_knowledge` reads it
     """A first file of knowledge, with what was seen of each column; raises ValueError for a table without rows or
-    columns."""
+    columns.
+
+    Parameters
+    ----------
+    table : pd.DataFrame | ir.Table | str | Path
+        joint rows
+
+    Returns
+    -------
+    str
+        YAML, as `read_knowledge` reads it
+    """
     frame = text_columns(table, None, ())
     if not len(frame):
         raise ValueError("the table has no rows: give it the stable period's")
@@ -404,5 +618,14 @@ def draft_knowledge(
 
 
 def comment(text: str) -> str:
-    "A text that may stand in a comment: one line."
+    """A text that may stand in a comment: one line.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+    """
     return "".join(letter if letter.isprintable() else " " for letter in text)

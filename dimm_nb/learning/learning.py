@@ -42,7 +42,24 @@ def learn_structure(
     say: Callable[[str], object] = lambda line: None,  # told every few seconds how far it is
 ) -> list[tuple[str, str]]:  # edges, cause first
     """The graph of highest BIC that the search finds within what is known; raises ValueError for knowledge that does
-    not fit."""
+    not fit.
+
+    Parameters
+    ----------
+    frame : pd.DataFrame
+        a categorical column a feature
+    knowledge : Knowledge, default Knowledge()
+    rows : int, default 100_000
+        how many rows to search with, drawn at random if there are more
+    seed : int, default 0
+    say : Callable[[str], object], default lambda line: None
+        told every few seconds how far it is
+
+    Returns
+    -------
+    list[tuple[str, str]]
+        edges, cause first
+    """
     names = [str(name) for name in frame.columns]
     check_knowledge(knowledge, names)
     sample = frame.sample(rows, random_state=seed) if len(frame) > rows else frame
@@ -50,7 +67,17 @@ def learn_structure(
 
 
 def occurring_codes(frame: pd.DataFrame) -> np.ndarray:  # (n, m) positions among the states that occur
-    "A table as numbers, for the search."
+    """A table as numbers, for the search.
+
+    Parameters
+    ----------
+    frame : pd.DataFrame
+
+    Returns
+    -------
+    np.ndarray
+        (n, m) positions among the states that occur
+    """
     codes = [column.cat.remove_unused_categories().cat.codes.to_numpy(np.int32) for _, column in frame.items()]
     return np.asfortranarray(np.column_stack(codes))
 
@@ -63,7 +90,26 @@ def structure_of(
     start: Sequence[tuple[str, str]] | None = None,  # edges to begin with; None: those required
     **options: Any,  # of `search_graph`
 ) -> list[tuple[str, str]]:  # edges, cause first
-    "The search itself, on numbers."
+    """The search itself, on numbers.
+
+    Parameters
+    ----------
+    codes : np.ndarray
+        (n, m) positions of states
+    names : Sequence[str]
+        (m,)
+    knowledge : Knowledge
+    say : Callable[[str], object]
+    start : Sequence[tuple[str, str]] | None, default None
+        edges to begin with; None: those required
+    **options : Any
+        of `search_graph`
+
+    Returns
+    -------
+    list[tuple[str, str]]
+        edges, cause first
+    """
     place = {name: j for j, name in enumerate(names)}
     allowed = np.ones((len(names), len(names)), bool)
     for cause, effect in forbidden_edges(knowledge, names):
@@ -86,7 +132,21 @@ def fit_tables(
     smoothing: float = 1.0,  # α, in hits
 ) -> CausalNetwork:
     """Tables for a graph, and what they rest on; raises ValueError for edges between what are no columns, a cycle, or
-    smoothing of 0."""
+    smoothing of 0.
+
+    Parameters
+    ----------
+    frame : pd.DataFrame
+        a categorical column a feature
+    edges : Sequence[tuple[str, str]]
+        cause first
+    smoothing : float, default 1.0
+        α, in hits
+
+    Returns
+    -------
+    CausalNetwork
+    """
     if not 0 < smoothing < math.inf:
         raise ValueError(f"smoothing is a number of hits above 0, not {smoothing}: at 0, what never occurred would be "
                          f"impossible")
@@ -114,7 +174,19 @@ def stable_families(
     net: CausalNetwork,  # with stable counts and rows, as learning leaves it
     # of each node, shape (*parents' sizes, own size): stable rows; raises ValueError if they are not known
 ) -> tuple[np.ndarray, ...]:
-    "How often each node's states occurred beside its parents' in the stable period."
+    """How often each node's states occurred beside its parents' in the stable period.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+        with stable counts and rows, as learning leaves it
+
+    Returns
+    -------
+    tuple[np.ndarray, ...]
+        of each node, shape (*parents' sizes, own size): stable rows; raises ValueError if they are not
+        known
+    """
     if net.stable is None or net.rows is None:
         raise ValueError("this network does not know its stable period: learn it from rows, or fit its tables to them")
     out = []
@@ -131,7 +203,17 @@ AGAIN = 5  # shakes of each, which begins at the graph that all rows gave
 
 
 def with_open_arrows(net: CausalNetwork, knowledge: Knowledge) -> CausalNetwork:
-    "The network, with the arrows that neither data nor knowledge orient."
+    """The network, with the arrows that neither data nor knowledge orient.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    knowledge : Knowledge
+
+    Returns
+    -------
+    CausalNetwork
+    """
     required, forbidden = {(a, b) for a, b in knowledge.required}, forbidden_edges(knowledge, net.names)
     arrows = [(p, j) for j, above in enumerate(net.parents) for p in above]
     named = {edge: (net.names[edge[0]], net.names[edge[1]]) for edge in arrows}
@@ -149,7 +231,27 @@ def bootstrapped_structures(
     seed: int = 0,
     say: Callable[[str], object] = lambda line: None,
 ) -> list[list[tuple[str, str]]]:  # each a list of edges, cause first
-    "Graphs found in samples of the rows, drawn with replacement: what else the search might have found."
+    """Graphs found in samples of the rows, drawn with replacement: what else the search might have found.
+
+    Parameters
+    ----------
+    frame : pd.DataFrame
+        a categorical column a feature
+    knowledge : Knowledge
+    count : int
+        how many
+    start : Sequence[tuple[str, str]] | None, default None
+        the graph that all rows gave
+    rows : int, default 100_000
+        in each sample
+    seed : int, default 0
+    say : Callable[[str], object], default lambda line: None
+
+    Returns
+    -------
+    list[list[tuple[str, str]]]
+        each a list of edges, cause first
+    """
     codes, rng = occurring_codes(frame), np.random.default_rng([seed, 1])
     out, began = [], time.monotonic()
     said = began
@@ -180,7 +282,34 @@ def learn_network(
     say: Callable[[str], object] = lambda line: None,  # told of each step
 ) -> CausalNetwork:  # with stable, rows, smoothing, reversible and others
     """A causal network from a stable period and prior knowledge (section 4.2); raises ValueError for a table or
-    knowledge that does not fit."""
+    knowledge that does not fit.
+
+    Parameters
+    ----------
+    table : pd.DataFrame | ir.Table | str | Path
+        the stable period, a row a hit
+    knowledge : Knowledge, default Knowledge()
+    columns : Sequence[str] | None, default None
+        which; all if None
+    smoothing : float, default 1.0
+        hits
+    other : bool, default False
+        whether every feature gets a state (other), for values that are yet to come
+    rows : int, default 100_000
+        how many rows to search the graph with; the tables take all
+    seed : int, default 0
+    edges : Sequence[tuple[str, str]] | None, default None
+        a graph that is known, cause first; None: search for one
+    bootstrap : int, default BOOTSTRAP
+        how many graphs more to search, in resampled rows; none where `edges` are known
+    say : Callable[[str], object], default lambda line: None
+        told of each step
+
+    Returns
+    -------
+    CausalNetwork
+        with stable, rows, smoothing, reversible and others
+    """
     if not isinstance(bootstrap, (int, np.integer)) or bootstrap < 0:
         raise ValueError(f"bootstrap is how many graphs more to search, a whole number from 0 up, not {bootstrap!r}")
     say("reading the table")
@@ -201,7 +330,17 @@ def learn_network(
 
 
 def doubt(net: CausalNetwork, most: int = 3) -> str:
-    "Which arrows are open, in a sentence's half."
+    """Which arrows are open, in a sentence's half.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    most : int, default 3
+
+    Returns
+    -------
+    str
+    """
     count, arrows = sum(map(len, net.parents)), sorted(net.reversible, key=lambda edge: tuple(map(net.position, edge)))
     if not arrows:
         return f"the data orient all {count} arrows, if the edges are right"
@@ -213,7 +352,18 @@ def doubt(net: CausalNetwork, most: int = 3) -> str:
 def do_variation(truth: Oracle,
                  learned: Oracle) -> tuple[np.ndarray, np.ndarray]:  # (C, n) total variation of each, and of ignoring the effect
     """How far marginals under each intervention are off, a node a column; states that were not learned have
-    probability 0."""
+    probability 0.
+
+    Parameters
+    ----------
+    truth : Oracle
+    learned : Oracle
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        (C, n) total variation of each, and of ignoring the effect
+    """
     axis = pd.DataFrame(learned.do, learned.interventions, learned.index)
     do = axis.reindex(index=truth.interventions, columns=truth.index, fill_value=0.0).to_numpy()
     starts = [s.start for s in truth.slices]
@@ -222,7 +372,17 @@ def do_variation(truth: Oracle,
 
 
 def recovery(truth: CausalNetwork, learned: CausalNetwork) -> pd.Series:
-    "Edges, orientation, and total variation of marginals under do(), of a learned network beside the true one."
+    """Edges, orientation, and total variation of marginals under do(), of a learned network beside the true one.
+
+    Parameters
+    ----------
+    truth : CausalNetwork
+    learned : CausalNetwork
+
+    Returns
+    -------
+    pd.Series
+    """
     if set(truth.names) != set(learned.names):
         raise ValueError("the two networks have different nodes: compare networks over the same features")
     real, found = set(truth.edges), set(learned.edges)

@@ -27,14 +27,35 @@ Known = dict[str | tuple[str], str]
 
 
 def squeezed(label: object) -> str:  # without case, white space in single blanks
-    "What is left of a label once its typography is gone."
+    """What is left of a label once its typography is gone.
+
+    Parameters
+    ----------
+    label : object
+
+    Returns
+    -------
+    str
+        without case, white space in single blanks
+    """
     return " ".join(str(label).split()).casefold()
 
 
 def same_label(
     known: Iterable[str],  # how the network writes them
 ) -> Known:  # known labels, and squeezed ones as (key,), -> the known one; a key that two share is left out
-    "Where to look a written label up: as it stands, then squeezed."
+    """Where to look a written label up: as it stands, then squeezed.
+
+    Parameters
+    ----------
+    known : Iterable[str]
+        how the network writes them
+
+    Returns
+    -------
+    Known
+        known labels, and squeezed ones as (key,), -> the known one; a key that two share is left out
+    """
     known = list(known)
     times = Counter(map(squeezed, known))
     alike: Known = {(squeezed(label),): label for label in known if times[squeezed(label)] == 1}
@@ -42,17 +63,48 @@ def same_label(
 
 
 def look_up(known: Known, label: object) -> str | None:  # the network's label, None if there is none
-    "The known label that is meant."
+    """The known label that is meant.
+
+    Parameters
+    ----------
+    known : Known
+    label : object
+
+    Returns
+    -------
+    str | None
+        the network's label, None if there is none
+    """
     return known.get(str(label), known.get((squeezed(label),)))
 
 # %% ../../nbs/03-mixture/cells.ipynb #hint
 def shorten(label: object, most: int = 60) -> str:
-    "A label that fits a message."
+    """A label that fits a message.
+
+    Parameters
+    ----------
+    label : object
+    most : int, default 60
+
+    Returns
+    -------
+    str
+    """
     return str(label) if len(str(label)) <= most else str(label)[:most] + "…"
 
 
 def hint(label: object, known: Sequence[str]) -> str:
-    "What to add to a message about an unknown label: the nearest known one, whatever its case; or the first few."
+    """What to add to a message about an unknown label: the nearest known one, whatever its case; or the first few.
+
+    Parameters
+    ----------
+    label : object
+    known : Sequence[str]
+
+    Returns
+    -------
+    str
+    """
     keys = {squeezed(name): name for name in known}
     close = get_close_matches(squeezed(shorten(label)), keys, 1, 0.5)
     return f"; did you mean {keys[close[0]]!r}?" if close else suggestion(shorten(label), known)
@@ -62,7 +114,20 @@ def match_columns(
     names: Sequence[str],  # of the nodes
     columns: Iterable[object],  # of a table
 ) -> list[int]:  # the position of each node's column
-    "Find each node's column; raises ValueError for one that is missing, or there twice."
+    """Find each node's column; raises ValueError for one that is missing, or there twice.
+
+    Parameters
+    ----------
+    names : Sequence[str]
+        of the nodes
+    columns : Iterable[object]
+        of a table
+
+    Returns
+    -------
+    list[int]
+        the position of each node's column
+    """
     headers = list(map(str, columns))
     known = same_label(dict.fromkeys(headers))
     out = []
@@ -93,7 +158,18 @@ UNCLEAR = re.compile(r"[-+]?[1-9]\d{0,2}[.,]\d{3}")  # thousands or a fraction: 
 def decimal_sign(
     texts: Iterable[object],  # the cells of a column, or of a file; only text tells anything
 ) -> str:  # "." or ","; "" if no cell tells
-    "What these numbers put before their fraction; raises ValueError that shows two cells which disagree."
+    """What these numbers put before their fraction; raises ValueError that shows two cells which disagree.
+
+    Parameters
+    ----------
+    texts : Iterable[object]
+        the cells of a column, or of a file; only text tells anything
+
+    Returns
+    -------
+    str
+        "." or ","; "" if no cell tells
+    """
     seen: dict[str, str] = {}
     for text in texts:
         plain = text.strip().removesuffix("%").strip() if isinstance(text, str) else ""
@@ -115,7 +191,20 @@ def read_number(
     text: object,  # a cell: a number, or its text
     decimal: str = "",  # what stands before the fraction, from `decimal_sign`; "" if it is not known
 ) -> tuple[float, bool]:  # the number (nan if it is none), and whether it carries a percent sign
-    "A number as people write it; raises ValueError where it could mean two things."
+    """A number as people write it; raises ValueError where it could mean two things.
+
+    Parameters
+    ----------
+    text : object
+        a cell: a number, or its text
+    decimal : str, default ""
+        what stands before the fraction, from `decimal_sign`; "" if it is not known
+
+    Returns
+    -------
+    tuple[float, bool]
+        the number (nan if it is none), and whether it carries a percent sign
+    """
     if not isinstance(text, str):
         number = isinstance(text, (Real, Decimal)) and not isinstance(text, (bool, np.bool_))
         return (float(text) if number else np.nan), False  # type: ignore[arg-type]
@@ -140,7 +229,20 @@ def column_numbers(
     values: Sequence[object],  # the different cells of a column: text, numbers, None
     semicolons: bool = False,  # whether the file separates its cells by anything but commas
 ) -> np.ndarray:  # (K,) float; nan for what is no number
-    "Measurements, each different cell once; raises ValueError where a cell could mean two things."
+    """Measurements, each different cell once; raises ValueError where a cell could mean two things.
+
+    Parameters
+    ----------
+    values : Sequence[object]
+        the different cells of a column: text, numbers, None
+    semicolons : bool, default False
+        whether the file separates its cells by anything but commas
+
+    Returns
+    -------
+    np.ndarray
+        (K,) float; nan for what is no number
+    """
     sign = decimal_sign(values)
     if not sign:
         unclear = [v for v in values if isinstance(v, str) and UNCLEAR.fullmatch(v.strip())]
@@ -160,7 +262,18 @@ MISSING, OTHER = "(missing)", "(other)"
 def bin_labels(
     cuts: Sequence[float],  # ascending, at least one
 ) -> list[str]:  # one more than cuts
-    "Names of the intervals between cuts; raises ValueError unless the cuts are finite and ascend."
+    """Names of the intervals between cuts; raises ValueError unless the cuts are finite and ascend.
+
+    Parameters
+    ----------
+    cuts : Sequence[float]
+        ascending, at least one
+
+    Returns
+    -------
+    list[str]
+        one more than cuts
+    """
     cuts = [float(c) for c in cuts]
     if not cuts or not np.isfinite(cuts).all() or any(b <= a for a, b in zip(cuts, cuts[1:])):
         raise ValueError(f"cuts are finite numbers that ascend, at least one; not {cuts}")
@@ -169,7 +282,17 @@ def bin_labels(
 
 
 def cut_points(states: Sequence[str]) -> np.ndarray | None:  # None if the states are no intervals
-    "The cuts that the names of states tell: what `bin_labels` made of them."
+    """The cuts that the names of states tell: what `bin_labels` made of them.
+
+    Parameters
+    ----------
+    states : Sequence[str]
+
+    Returns
+    -------
+    np.ndarray | None
+        None if the states are no intervals
+    """
     number = r"(-?\d+\.?\d*)"
     found = [
         re.fullmatch(rf">={number}|-?\d+\.?\d*\.\.{number}|<{number}", s) for s in states if s not in (MISSING, OTHER)
@@ -186,7 +309,20 @@ def interval_names(
     numbers: np.ndarray,  # (K,) float, nan where there is none
     cuts: np.ndarray,  # ascending
 ) -> list[str | None]:  # (K,) None for nan
-    "The interval of each number."
+    """The interval of each number.
+
+    Parameters
+    ----------
+    numbers : np.ndarray
+        (K,) float, nan where there is none
+    cuts : np.ndarray
+        ascending
+
+    Returns
+    -------
+    list[str | None]
+        (K,) None for nan
+    """
     names = bin_labels(cuts.tolist())
     places = np.searchsorted(cuts, numbers, side="right")
     return [None if np.isnan(number) else names[place] for number, place in zip(numbers, places)]
@@ -196,7 +332,20 @@ def cell_numbers(
     values: pd.Series,  # (m,) cells of any type
     semicolons: bool = False,  # see `column_numbers`
 ) -> np.ndarray:  # (m,) float; nan for what is no number
-    "A column's numbers, row by row; raises ValueError where a cell could mean two things."
+    """A column's numbers, row by row; raises ValueError where a cell could mean two things.
+
+    Parameters
+    ----------
+    values : pd.Series
+        (m,) cells of any type
+    semicolons : bool, default False
+        see `column_numbers`
+
+    Returns
+    -------
+    np.ndarray
+        (m,) float; nan for what is no number
+    """
     at, seen = pd.factorize(values)
     return np.append(column_numbers(list(seen), semicolons), np.nan)[at]
 
@@ -205,7 +354,20 @@ def binned(
     values: pd.Series,  # (m,)
     cuts: np.ndarray,  # ascending
 ) -> pd.Series:  # (m,) text; what is no number stays as it is, nulls become None
-    "Numbers replaced by the names of their intervals; raises ValueError where a cell could mean two things."
+    """Numbers replaced by the names of their intervals; raises ValueError where a cell could mean two things.
+
+    Parameters
+    ----------
+    values : pd.Series
+        (m,)
+    cuts : np.ndarray
+        ascending
+
+    Returns
+    -------
+    pd.Series
+        (m,) text; what is no number stays as it is, nulls become None
+    """
     names = interval_names(cell_numbers(values), cuts)
     kept = [name or (None if pd.isna(value) else value) for name, value in zip(names, values)]
     return pd.Series(kept, values.index, dtype=object, name=values.name)
@@ -218,7 +380,16 @@ TRUTH = {"true": True, "t": True, "yes": True, "y": True, "false": False, "f": F
 
 
 def exact_number(text: str) -> Decimal | None:
-    "The number that a text is, to all its digits; None if it is none."
+    """The number that a text is, to all its digits; None if it is none.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    Decimal | None
+    """
     try:
         return Decimal(text.strip()) if text.isascii() and PLAIN.fullmatch(text.strip()) else None
     except InvalidOperation:
@@ -226,14 +397,35 @@ def exact_number(text: str) -> Decimal | None:
 
 
 def truth_value(text: str) -> bool | None:
-    "Whether a text says yes or no; None if neither."
+    """Whether a text says yes or no; None if neither.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    bool | None
+    """
     number = exact_number(text)
     return TRUTH.get(squeezed(text)) if number is None else bool(number) if number in (0, 1) else None
 
 # %% ../../nbs/03-mixture/cells.ipynb #states-class
 @dataclass(frozen=True, eq=False)
 class States:
-    "How the states of one node may be written."
+    """How the states of one node may be written.
+
+    Attributes
+    ----------
+    node : str
+    states : tuple[str, ...]
+    alike : Mapping[ object, frozenset[str] ]
+        what a text may equal (number, truth value, squeezed text) -> the states that do
+    cuts : np.ndarray | None
+        if the states are intervals
+    boolean : bool
+        whether the states are a yes and a no
+    """
 
     node: str
     states: tuple[str, ...]
@@ -245,7 +437,17 @@ class States:
 
     @classmethod
     def of(cls, node: str, states: Sequence[str]) -> "States":
-        "Made ready for `place_value`."
+        """Made ready for `place_value`.
+
+        Parameters
+        ----------
+        node : str
+        states : Sequence[str]
+
+        Returns
+        -------
+        States
+        """
         plain = [s for s in states if s not in (MISSING, OTHER)]
         boolean = sorted(map(str, map(truth_value, plain))) == ["False", "True"]
         alike: dict[object, set[str]] = {}
@@ -258,7 +460,17 @@ class States:
 
 
 def alike_keys(text: str, boolean: bool) -> list[object]:
-    "All that a text equals, but its own letters."
+    """All that a text equals, but its own letters.
+
+    Parameters
+    ----------
+    text : str
+    boolean : bool
+
+    Returns
+    -------
+    list[object]
+    """
     number, truth = exact_number(text), truth_value(text) if boolean else None
     keys: list[object] = [("case", squeezed(text)), number, ("truth", truth)]
     return [key for key, there in zip(keys, (True, number is not None, truth is not None)) if there]
@@ -271,7 +483,22 @@ def place_value(
 ) -> tuple[
     str | None, str
 ]:  # the state, None if it has none; the rule: state, interval, alike, missing, bucket, unseen
-    "The state of one cell, by the rules above; raises ValueError for one that could be two."
+    """The state of one cell, by the rules above; raises ValueError for one that could be two.
+
+    Parameters
+    ----------
+    known : States
+        of the node
+    value : str | None
+        as text; None is a null
+    interval : str | None, default None
+        of the number that the value is, if the states are intervals
+
+    Returns
+    -------
+    tuple[ str | None, str ]
+        the state, None if it has none; the rule: state, interval, alike, missing, bucket, unseen
+    """
     if value in known.states:
         return value, "state"
     if value is None or not value.strip():
@@ -298,7 +525,20 @@ def place_column(
     values: Sequence[str | None],  # the different cells of a column
     semicolons: bool = False,  # see `column_numbers`
 ) -> list[tuple[str | None, str]]:
-    "The states of a column's different cells; raises ValueError that names the node."
+    """The states of a column's different cells; raises ValueError that names the node.
+
+    Parameters
+    ----------
+    known : States
+    values : Sequence[str | None]
+        the different cells of a column
+    semicolons : bool, default False
+        see `column_numbers`
+
+    Returns
+    -------
+    list[tuple[str | None, str]]
+    """
     if known.cuts is None:
         return [place_value(known, value) for value in values]
     try:
@@ -311,7 +551,17 @@ def place_column(
 def text_of(
     values: Iterable[object],  # the different values of a column, of any type
 ) -> list[str | None]:
-    "Values as text; None for a null."
+    """Values as text; None for a null.
+
+    Parameters
+    ----------
+    values : Iterable[object]
+        the different values of a column, of any type
+
+    Returns
+    -------
+    list[str | None]
+    """
     return [_text(value) for value in values]
 
 
@@ -333,5 +583,15 @@ def _text(value: object) -> str | None:
 
 # %% ../../nbs/03-mixture/cells.ipynb #plural
 def plural(n: int, word: str) -> str:
-    "A number with its noun."
+    """A number with its noun.
+
+    Parameters
+    ----------
+    n : int
+    word : str
+
+    Returns
+    -------
+    str
+    """
     return f"{n:,} {word}{'' if n == 1 else 's'}"

@@ -24,13 +24,40 @@ def local_shifts(
     parents: np.ndarray, # (U,) p(u) of the stable period
     joint: np.ndarray, # (U, K) p_mix(a, u)
 ) -> np.ndarray: # (U, K) d_u
-    "What the local identity leaves of each row; rows of parents that never occur are 0."
+    """What the local identity leaves of each row; rows of parents that never occur are 0.
+
+    Parameters
+    ----------
+    table : np.ndarray
+        (U, K) T(a|u)
+    parents : np.ndarray
+        (U,) p(u) of the stable period
+    joint : np.ndarray
+        (U, K) p_mix(a, u)
+
+    Returns
+    -------
+    np.ndarray
+        (U, K) d_u
+    """
     return np.divide(joint - table * joint.sum(axis=1, keepdims=True), parents[:, None], out=np.zeros_like(joint),
                      where=parents[:, None] > 0)
 
 
 def local_shares(table: np.ndarray, parents: np.ndarray, joint: np.ndarray) -> tuple[np.ndarray, int]: # (K,), rank
-    "The shares of one node from its family's table alone; determined if the rank is K."
+    """The shares of one node from its family's table alone; determined if the rank is K.
+
+    Parameters
+    ----------
+    table : np.ndarray
+    parents : np.ndarray
+    joint : np.ndarray
+
+    Returns
+    -------
+    tuple[np.ndarray, int]
+        (K,), rank
+    """
     K, at = table.shape[1], parents > 0
     left = np.vstack([np.eye(K) - row[:, None] for row in table[at]])
     found, _, rank, _ = np.linalg.lstsq(left, local_shifts(table, parents, joint)[at].ravel(), rcond=1e-10)
@@ -39,7 +66,19 @@ def local_shares(table: np.ndarray, parents: np.ndarray, joint: np.ndarray) -> t
 # %% ../../nbs/03-mixture/crossing.ipynb #draw-crossing
 @drawn
 def draw_crossing(table: np.ndarray, parents: np.ndarray, joint: np.ndarray, rows: tuple[str, str]) -> "Figure":
-    "A node of two states with one parent of two: the line of its counts, and the lines of its table's rows."
+    """A node of two states with one parent of two: the line of its counts, and the lines of its table's rows.
+
+    Parameters
+    ----------
+    table : np.ndarray
+    parents : np.ndarray
+    joint : np.ndarray
+    rows : tuple[str, str]
+
+    Returns
+    -------
+    Figure
+    """
     figure, ax = new_figure(5.2, 4.2)
     base, seen = parents @ table, joint.sum(axis=0)
     x = np.linspace(0, 1, 2)
@@ -56,13 +95,35 @@ def draw_crossing(table: np.ndarray, parents: np.ndarray, joint: np.ndarray, row
 
 # %% ../../nbs/03-mixture/crossing.ipynb #target-equations
 def targets_up_to(net: CausalNetwork, k: int) -> list[dict[str, str]]: # interventions on 1 to k nodes
-    "Every target of at most k nodes that forces no node to its first state."
+    """Every target of at most k nodes that forces no node to its first state.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    k : int
+
+    Returns
+    -------
+    list[dict[str, str]]
+        interventions on 1 to k nodes
+    """
     return [dict(zip((net.names[j] for j in S), states)) for size in range(1, k + 1)
             for S in combinations(range(len(net.names)), size) for states in product(*(net.states[j][1:] for j in S))]
 
 
 def target_equations(net: CausalNetwork, k: int) -> np.ndarray: # (cells, targets), square
-    "What each target changes in every cell of tables of at most k variables, cells with a first state left out."
+    """What each target changes in every cell of tables of at most k variables, cells with a first state left out.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    k : int
+
+    Returns
+    -------
+    np.ndarray
+        (cells, targets), square
+    """
     tables = [nodes for size in range(2, k + 1) for nodes in combinations(net.names, size)]
     oracle = Oracle.from_network(net, targets_up_to(net, k), tables)
     inner = (slice(None), *[slice(1, None)] * k)

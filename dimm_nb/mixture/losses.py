@@ -19,7 +19,21 @@ def tally(
     values: pd.DataFrame,  # columns node, value (text or None), count, and kinds: how many values a row stands for
     semicolons: bool = False,  # whether decimal commas are to be expected
 ) -> pd.DataFrame:  # columns node, value, state, rule, count, kinds
-    "Where every value goes; raises ValueError for one that could be two states."
+    """Where every value goes; raises ValueError for one that could be two states.
+
+    Parameters
+    ----------
+    net : Graph
+    values : pd.DataFrame
+        columns node, value (text or None), count, and kinds: how many values a row stands for
+    semicolons : bool, default False
+        whether decimal commas are to be expected
+
+    Returns
+    -------
+    pd.DataFrame
+        columns node, value, state, rule, count, kinds
+    """
     parts = []
     for node, states in zip(net.names, net.states):
         here = values[values.node == node]
@@ -34,12 +48,24 @@ HALF = 0.5  # the share that may be lost at all
 
 @dataclass
 class Notes:
-    "What there is to say of a reading, in words."
+    """What there is to say of a reading, in words.
+
+    Attributes
+    ----------
+    said : list[str], default field(default_factory=list)
+        what was done and cost nothing
+    doubtful : list[str], default field(default_factory=list)
+        what cost rows
+    """
 
     said: list[str] = field(default_factory=list)  # what was done and cost nothing
     doubtful: list[str] = field(default_factory=list)  # what cost rows
 
     def every(self) -> tuple[str, ...]:
+        """Returns
+        -------
+        tuple[str, ...]
+        """
         return (*self.doubtful, *self.said)
 
 # %% ../../nbs/03-mixture/losses.ipynb #lost
@@ -51,7 +77,16 @@ RULES = {
 
 
 def examples(values: pd.DataFrame) -> str:
-    "The most frequent values of a part of a tally, as text."
+    """The most frequent values of a part of a tally, as text.
+
+    Parameters
+    ----------
+    values : pd.DataFrame
+
+    Returns
+    -------
+    str
+    """
     some = values[values.value.notna()].sort_values("count", ascending=False, kind="stable").head(3)
     return ", ".join(repr(shorten(value, 30)) for value in some.value)
 
@@ -62,7 +97,17 @@ def lost_rows(
     allow_missing: bool,
     notes: Notes,  # is added to
 ) -> None:
-    "Say what has no state; raises ValueError for a node that loses more than one row in a hundred, or half of them."
+    """Say what has no state; raises ValueError for a node that loses more than one row in a hundred, or half of them.
+
+    Parameters
+    ----------
+    net : Graph
+    found : pd.DataFrame
+        a tally
+    allow_missing : bool
+    notes : Notes
+        is added to
+    """
     for node, states in zip(net.names, net.states):
         here = found[found.node == node]
         total, lost = here["count"].sum(), here[here.state.isna()]
@@ -101,7 +146,17 @@ def lost_rows(
 
 # %% ../../nbs/03-mixture/losses.ipynb #said-of
 def said_of(found: pd.DataFrame) -> list[str]:  # a tally -> lines
-    "Which values were read as others, and how many went to (missing) and (other)."
+    """Which values were read as others, and how many went to (missing) and (other).
+
+    Parameters
+    ----------
+    found : pd.DataFrame
+
+    Returns
+    -------
+    list[str]
+        a tally -> lines
+    """
     alike = found[(found.rule == "alike") & (found["count"] > 0)]
     lines = []
     if len(alike):

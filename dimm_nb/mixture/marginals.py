@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from dimm_nb.mixture.cells import (
+from .cells import (
     MISSING,
     OTHER,
     States,
@@ -38,7 +38,7 @@ from dimm_nb.mixture.cells import (
     squeezed,
 )
 from .losses import HALF, TOLERATED, Notes, lost_rows, said_of, tally
-from dimm_nb.mixture.pairs import (
+from .pairs import (
     Double,
     count_tables,
     folder_doubles,
@@ -47,7 +47,7 @@ from dimm_nb.mixture.pairs import (
     second_columns,
 )
 from .shapes import Cell, folder_cells, is_rows, long_columns, no_comments, object_cells, report_cells
-from dimm_nb.mixture.tables import (
+from .tables import (
     Column,
     Sheet,
     blank,
@@ -61,7 +61,7 @@ from dimm_nb.mixture.tables import (
     write_table,
 )
 from .warehouse import IN_PLACE, damage_named, file_kind, open_table, table_values
-from dimm_nb.network.axis import (
+from ..network.axis import (
     MOST,
     Counts,
     CountsWarning,
@@ -85,7 +85,17 @@ Totals: TypeAlias = float | Mapping[str, float]  # rows behind each node: one nu
 
 
 def rounding_step(shares: np.ndarray) -> float:  # all of a report's, from 0 to 1
-    "The step to which a report is rounded; 0 beyond nine digits."
+    """The step to which a report is rounded; 0 beyond nine digits.
+
+    Parameters
+    ----------
+    shares : np.ndarray
+
+    Returns
+    -------
+    float
+        all of a report's, from 0 to 1
+    """
     digits = next((d for d in range(10) if np.allclose(shares, np.round(shares, d), rtol=0, atol=1e-12)), None)
     return 0.0 if digits is None else 10.0**-digits
 
@@ -95,7 +105,20 @@ def from_percentages(
     numbers: np.ndarray,  # (S,) percentages or shares
     totals: Totals,
 ) -> tuple[Marginals, list[str]]:  # n is lowered by what rounding costs; notes
-    "Marginals of percentages; raises ValueError for a node whose total is missing or that do not sum to 100 %."
+    """Marginals of percentages; raises ValueError for a node whose total is missing or that do not sum to 100 %.
+
+    Parameters
+    ----------
+    net : Graph
+    numbers : np.ndarray
+        (S,) percentages or shares
+    totals : Totals
+
+    Returns
+    -------
+    tuple[Marginals, list[str]]
+        n is lowered by what rounding costs; notes
+    """
     p, n = np.empty(len(numbers)), np.empty(len(net.names))
     for j, (name, s) in enumerate(zip(net.names, net.slices)):
         n[j] = total_of(name, totals)
@@ -115,7 +138,17 @@ def from_percentages(
 
 
 def total_of(node: str, totals: Totals) -> float:
-    "How many rows are behind a node; raises ValueError if that is not said, or less than one."
+    """How many rows are behind a node; raises ValueError if that is not said, or less than one.
+
+    Parameters
+    ----------
+    node : str
+    totals : Totals
+
+    Returns
+    -------
+    float
+    """
     total = totals.get(node) if isinstance(totals, Mapping) else totals
     if not isinstance(total, (int, float, np.number)) or isinstance(total, bool) or not 1 <= total < np.inf:
         raise ValueError(
@@ -127,7 +160,18 @@ def total_of(node: str, totals: Totals) -> float:
 # %% ../../nbs/03-mixture/marginals.ipynb #report-class
 @dataclass
 class Report:
-    "The numbers of a report, as they stand there."
+    """The numbers of a report, as they stand there.
+
+    Attributes
+    ----------
+    where : dict[tuple[str, str | None], str]
+        node, value -> file and line
+    numbers : dict[tuple[str, str | None], float]
+    percent : bool
+        whether any carries a percent sign
+    foreign : dict[str, tuple[str, float]]
+        other features: where the first line is, and the sum of their numbers
+    """
 
     where: dict[tuple[str, str | None], str]  # node, value -> file and line
     numbers: dict[tuple[str, str | None], float]
@@ -144,7 +188,19 @@ def gather(
     semicolons: bool,
     notes: Notes,
 ) -> Report:
-    "Look nodes up and read numbers; raises ValueError for what is counted twice, and for what is no number."
+    """Look nodes up and read numbers; raises ValueError for what is counted twice, and for what is no number.
+
+    Parameters
+    ----------
+    net : Graph
+    cells : Iterable[Cell]
+    semicolons : bool
+    notes : Notes
+
+    Returns
+    -------
+    Report
+    """
     nodes = same_label(net.names)
     raw: dict[tuple[str, str | None], Any] = {}
     foreign: dict[str, list[tuple[str, Any]]] = {}
@@ -180,7 +236,19 @@ MOST_FOREIGN = 1000  # features beside the network's: a file with more is no rep
 
 
 def count_number(cell: object, where: str, key: tuple[str, str | None], decimal: str) -> tuple[float, bool]:
-    "A cell's number, from 0 up, and whether it is a percentage; raises ValueError that says where."
+    """A cell's number, from 0 up, and whether it is a percentage; raises ValueError that says where.
+
+    Parameters
+    ----------
+    cell : object
+    where : str
+    key : tuple[str, str | None]
+    decimal : str
+
+    Returns
+    -------
+    tuple[float, bool]
+    """
     node, state = key
     if isinstance(cell, (bool, np.bool_)):
         raise ValueError(
@@ -200,6 +268,15 @@ def count_number(cell: object, where: str, key: tuple[str, str | None], decimal:
 
 
 def quiet_number(cell: object, decimal: str) -> float:
+    """Parameters
+    ----------
+    cell : object
+    decimal : str
+
+    Returns
+    -------
+    float
+    """
     try:
         return read_number(cell, decimal)[0]
     except ValueError:
@@ -236,7 +313,15 @@ def drop_totals(
     report: Report,  # is changed
     notes: Notes,
 ) -> None:
-    "Take lines of totals out; raises ValueError for one that is at odds with the others."
+    """Take lines of totals out; raises ValueError for one that is at odds with the others.
+
+    Parameters
+    ----------
+    net : Graph
+    report : Report
+        is changed
+    notes : Notes
+    """
     by_node: dict[str, dict[str | None, float]] = {}
     for (name, value), number in report.numbers.items():
         by_node.setdefault(name, {})[value] = number
@@ -271,7 +356,14 @@ def check_foreign(
     report: Report,
     notes: Notes,
 ) -> None:
-    "Say which features were left aside; raises ValueError if a node has no counts."
+    """Say which features were left aside; raises ValueError if a node has no counts.
+
+    Parameters
+    ----------
+    net : Graph
+    report : Report
+    notes : Notes
+    """
     present = {node for node, _ in report.numbers}
     missing = [name for name in net.names if name not in present]
     if missing and (report.numbers or report.foreign):
@@ -306,7 +398,21 @@ def uneven_totals(
     allow_missing: bool,
     notes: Notes,
 ) -> np.ndarray:  # (S,) with 0 for nan
-    "Say which states had no line and how totals differ; raises ValueError for a node that was cut."
+    """Say which states had no line and how totals differ; raises ValueError for a node that was cut.
+
+    Parameters
+    ----------
+    net : Graph
+    counts : np.ndarray
+        (S,) nan where there was no line
+    allow_missing : bool
+    notes : Notes
+
+    Returns
+    -------
+    np.ndarray
+        (S,) with 0 for nan
+    """
     absent, full = np.isnan(counts), np.nan_to_num(counts)
     totals = np.array([full[s].sum() for s in net.slices])
     most = int(totals.argmax())
@@ -342,7 +448,13 @@ EMPTY = (
 
 
 def check_whole(net: Graph, report: Report) -> None:
-    "Raises ValueError for a report of zeros, of percentages, and for a count that is not whole."
+    """Raises ValueError for a report of zeros, of percentages, and for a count that is not whole.
+
+    Parameters
+    ----------
+    net : Graph
+    report : Report
+    """
     if not any(report.numbers.values()):
         raise ValueError(EMPTY)
     sums = np.array([sum(n for (node, _), n in report.numbers.items() if node == name) for name in net.names])
@@ -370,7 +482,21 @@ def read_report(
     allow_missing: bool = False,
     semicolons: bool = False,
 ) -> tuple[Marginals, Notes]:
-    "Cells as marginals; raises ValueError for what is missing, cut, unknown, or a percentage without totals."
+    """Cells as marginals; raises ValueError for what is missing, cut, unknown, or a percentage without totals.
+
+    Parameters
+    ----------
+    net : Graph
+    cells : Iterable[Cell]
+    totals : Totals | None, default None
+        None: the numbers are counts
+    allow_missing : bool, default False
+    semicolons : bool, default False
+
+    Returns
+    -------
+    tuple[Marginals, Notes]
+    """
     notes = Notes()
     report = gather(net, cells, semicolons, notes)
     drop_totals(net, report, notes)
@@ -398,7 +524,19 @@ def read_report(
 
 
 def state_numbers(net: Graph, found: pd.DataFrame, report: Report) -> np.ndarray:  # (S,) nan where there was no line
-    "The numbers of a tally on the category axis; raises ValueError for two lines of one state."
+    """The numbers of a tally on the category axis; raises ValueError for two lines of one state.
+
+    Parameters
+    ----------
+    net : Graph
+    found : pd.DataFrame
+    report : Report
+
+    Returns
+    -------
+    np.ndarray
+        (S,) nan where there was no line
+    """
     kept = found.dropna(subset=["state"])
     named = kept[kept.rule.isin(["state", "alike"])]
     for node, value, state in named[named.duplicated(["node", "state"])][["node", "value", "state"]].itertuples(
@@ -429,7 +567,18 @@ def times_column(
     net: Graph,
     header: Sequence[object],
 ) -> int | None:  # position of a column that may say how many rows a line is
-    "Look for the count of a GROUP BY beside the nodes."
+    """Look for the count of a GROUP BY beside the nodes.
+
+    Parameters
+    ----------
+    net : Graph
+    header : Sequence[object]
+
+    Returns
+    -------
+    int | None
+        position of a column that may say how many rows a line is
+    """
     own = {squeezed(name) for name in net.names}
     found = [
         k for k, name in enumerate(header) if squeezed(name) in (*TIMES, *MAYBE_TIMES) and squeezed(name) not in own
@@ -441,7 +590,19 @@ def row_times(
     codes: np.ndarray,  # (m, n_nodes)
     column: Column,
 ) -> np.ndarray | None:  # (m,) how many rows each line is; None if the column is one like any other
-    "Whether lines are groups of rows; raises ValueError where that is not clear."
+    """Whether lines are groups of rows; raises ValueError where that is not clear.
+
+    Parameters
+    ----------
+    codes : np.ndarray
+        (m, n_nodes)
+    column : Column
+
+    Returns
+    -------
+    np.ndarray | None
+        (m,) how many rows each line is; None if the column is one like any other
+    """
     numbers = np.array([read_number(value, ".")[0] for value in column.values] + [np.nan])
     times = numbers[column.at]
     whole = bool(np.all((times >= 0) & (times % 1 == 0)))
@@ -461,7 +622,18 @@ def row_times(
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    "A period as it was read."
+    """A period as it was read.
+
+    Attributes
+    ----------
+    marginals : Marginals
+    notes : tuple[str, ...]
+        what had to be done to read it, in words
+    codes : np.ndarray | None, default None
+        (m, n_nodes) positions of states, if there were rows: of those that are whole
+    doubtful : tuple[str, ...], default ()
+        those of the notes that say that rows were lost
+    """
 
     marginals: Marginals
     notes: tuple[str, ...]  # what had to be done to read it, in words
@@ -473,7 +645,19 @@ def column_codes(
     net: Graph,
     columns: Sequence[Column],  # of the nodes, in order
 ) -> tuple[np.ndarray, pd.DataFrame]:  # (m, n_nodes) positions, −1 where a cell has none; the tally
-    "Where each cell goes; raises ValueError for one that could be two states."
+    """Where each cell goes; raises ValueError for one that could be two states.
+
+    Parameters
+    ----------
+    net : Graph
+    columns : Sequence[Column]
+        of the nodes, in order
+
+    Returns
+    -------
+    tuple[np.ndarray, pd.DataFrame]
+        (m, n_nodes) positions, −1 where a cell has none; the tally
+    """
     codes = np.full((len(columns[0].at), len(columns)), -1, np.int16 if max(net.sizes) < 2**15 else np.int32, order="F")
     lines = []
     for j, (column, name, states) in enumerate(zip(columns, net.names, net.states)):
@@ -496,7 +680,21 @@ def read_lines(
     times: Column | None,  # what may say how many rows a line is
     allow_missing: bool,
 ) -> Reading:
-    "Rows as marginals and codes; raises ValueError for an empty table, and for what is lost."
+    """Rows as marginals and codes; raises ValueError for an empty table, and for what is lost.
+
+    Parameters
+    ----------
+    net : Graph
+    columns : Sequence[Column]
+        of the nodes, in order
+    times : Column | None
+        what may say how many rows a line is
+    allow_missing : bool
+
+    Returns
+    -------
+    Reading
+    """
     if not len(columns[0].at):
         raise ValueError("the period is empty: it has no rows; give at least one")
     codes, found = column_codes(net, columns)
@@ -528,7 +726,19 @@ def read_lines(
 
 
 def weighted_counts(net: Graph, columns: Sequence[Column], found: pd.DataFrame, weights: np.ndarray) -> list[int]:
-    "The counts of a tally, each line as many times as its weight."
+    """The counts of a tally, each line as many times as its weight.
+
+    Parameters
+    ----------
+    net : Graph
+    columns : Sequence[Column]
+    found : pd.DataFrame
+    weights : np.ndarray
+
+    Returns
+    -------
+    list[int]
+    """
     totals: dict[tuple[str, str | None], int] = {}
     for name, column in zip(net.names, columns):
         sums = np.bincount(column.at + 1, weights, len(column.values) + 1)
@@ -548,7 +758,25 @@ def read_period(
     allow_missing: bool = False,  # whether to go on where more than one row in a hundred is lost
     name: str | None = None,  # which table of a database, which sheet of a workbook
 ) -> Reading:
-    "The marginals of a period; raises ValueError that says what cannot be read, where, and what to do; OSError."
+    """The marginals of a period; raises ValueError that says what cannot be read, where, and what to do; OSError.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    counts : Period
+        counts or a report in any form, rows (a DataFrame of pandas, polars or Arrow, an ibis table,
+        positions of states), or the path of any of these
+    totals : Totals | None, default None
+        rows behind each node, if the numbers are percentages or shares
+    allow_missing : bool, default False
+        whether to go on where more than one row in a hundred is lost
+    name : str | None, default None
+        which table of a database, which sheet of a workbook
+
+    Returns
+    -------
+    Reading
+    """
     if isinstance(counts, Marginals):
         if not counts.index.equals(net.index):
             raise ValueError("these marginals are of other categories than the network's: use one network for both")
@@ -569,13 +797,36 @@ def read_period(
 
 
 def extra_column(net: Graph, table: Any, header: Sequence[object]) -> Column | None:
-    "The column of a table that may say how many rows a line is."
+    """The column of a table that may say how many rows a line is.
+
+    Parameters
+    ----------
+    net : Graph
+    table : Any
+    header : Sequence[object]
+
+    Returns
+    -------
+    Column | None
+    """
     at = times_column(net, header)
     return None if at is None else read_rows(table, [str(header[at])])[0]
 
 
 def read_object(net: CausalNetwork, counts: Any, totals: Totals | None, allow_missing: bool) -> Reading:
-    "What is in memory."
+    """What is in memory.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    counts : Any
+    totals : Totals | None
+    allow_missing : bool
+
+    Returns
+    -------
+    Reading
+    """
     if isinstance(counts, pd.DataFrame) and counts.columns.nlevels == 1 and is_rows(net, counts.columns):
         return read_lines(
             net, read_rows(counts, net.names), extra_column(net, counts, list(counts.columns)), allow_missing
@@ -592,7 +843,20 @@ def read_object(net: CausalNetwork, counts: Any, totals: Totals | None, allow_mi
 
 
 def read_path(net: CausalNetwork, path: Path, totals: Totals | None, allow_missing: bool, name: str | None) -> Reading:
-    "What is in a file, or in a folder."
+    """What is in a file, or in a folder.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    path : Path
+    totals : Totals | None
+    allow_missing : bool
+    name : str | None
+
+    Returns
+    -------
+    Reading
+    """
     if path.is_dir() and any(path.glob("*.csv")):
         with located(path):
             beside = folder_doubles(net, path)
@@ -612,7 +876,19 @@ def read_path(net: CausalNetwork, path: Path, totals: Totals | None, allow_missi
 
 
 def read_sheet(net: CausalNetwork, sheet: Sheet, totals: Totals | None, allow_missing: bool) -> Reading:
-    "What is on a sheet: a report of one dimension or of two, or rows."
+    """What is on a sheet: a report of one dimension or of two, or rows.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    sheet : Sheet
+    totals : Totals | None
+    allow_missing : bool
+
+    Returns
+    -------
+    Reading
+    """
     if totals is None and (double := read_double(net, sheet)) is not None:
         return doubled(net, double, allow_missing, sheet.semicolons)
     cells = report_cells(net, sheet)
@@ -628,13 +904,38 @@ def read_sheet(net: CausalNetwork, sheet: Sheet, totals: Totals | None, allow_mi
 def read_cells(
     net: Graph, cells: Iterable[Cell], totals: Totals | None, allow_missing: bool, semicolons: bool = False
 ) -> Reading:
-    "A report's cells as a reading."
+    """A report's cells as a reading.
+
+    Parameters
+    ----------
+    net : Graph
+    cells : Iterable[Cell]
+    totals : Totals | None
+    allow_missing : bool
+    semicolons : bool, default False
+
+    Returns
+    -------
+    Reading
+    """
     marginals, notes = read_report(net, cells, totals, allow_missing, semicolons)
     return Reading(marginals, notes.every(), None, tuple(notes.doubtful))
 
 
 def doubled(net: Graph, double: Double, allow_missing: bool, semicolons: bool = False) -> Reading:
-    "A report of two dimensions as a reading: counts of each node, and its tables."
+    """A report of two dimensions as a reading: counts of each node, and its tables.
+
+    Parameters
+    ----------
+    net : Graph
+    double : Double
+    allow_missing : bool
+    semicolons : bool, default False
+
+    Returns
+    -------
+    Reading
+    """
     marginals, notes = read_report(net, double.cells, None, allow_missing, semicolons)
     notes.said += double.said
     return Reading(*with_tables(marginals, double.tables, notes.every()), None, tuple(notes.doubtful))
@@ -643,14 +944,34 @@ def doubled(net: Graph, double: Double, allow_missing: bool, semicolons: bool = 
 def with_tables(
     marginals: Marginals, tables: Iterable[Crosstab], said: tuple[str, ...] = ()
 ) -> tuple[Marginals, tuple[str, ...]]:
-    "Counts with tables beside them, and what is to be said; raises ValueError where the two are at odds."
+    """Counts with tables beside them, and what is to be said; raises ValueError where the two are at odds.
+
+    Parameters
+    ----------
+    marginals : Marginals
+    tables : Iterable[Crosstab]
+    said : tuple[str, ...], default ()
+
+    Returns
+    -------
+    tuple[Marginals, tuple[str, ...]]
+    """
     out = Marginals(marginals.index, marginals.p, marginals.n, tables)
     return out, (*said, *table_notes(out))
 
 
 @contextmanager
 def located(path: str | Path) -> Iterator[None]:
-    "While a file is read, errors begin with its name."
+    """While a file is read, errors begin with its name.
+
+    Parameters
+    ----------
+    path : str | Path
+
+    Returns
+    -------
+    Iterator[None]
+    """
     try:
         yield
     except ValueError as error:
@@ -662,7 +983,20 @@ def read_column(
     counts: Any,  # rows, in memory or in a file
     name: str,  # of a column that is no node's
 ) -> Column:
-    "A further column of a period's rows; raises ValueError where there are none, or no such column."
+    """A further column of a period's rows; raises ValueError where there are none, or no such column.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    counts : Any
+        rows, in memory or in a file
+    name : str
+        of a column that is no node's
+
+    Returns
+    -------
+    Column
+    """
     if isinstance(counts, (str, os.PathLike)):
         path = Path(checked_file(Path(counts)))
         if file_kind(path) in IN_PLACE:
@@ -682,7 +1016,20 @@ def counted_in_place(
     net: CausalNetwork,
     name: str | None,  # which table of a database file
 ) -> pd.DataFrame | None:  # columns node, value, state, rule, count, kinds; None: it has to be read into memory
-    "The tally of a table that is counted where it lies; raises ValueError for one that does not fit."
+    """The tally of a table that is counted where it lies; raises ValueError for one that does not fit.
+
+    Parameters
+    ----------
+    table : pd.DataFrame | ir.Table | Any | str | Path
+    net : CausalNetwork
+    name : str | None
+        which table of a database file
+
+    Returns
+    -------
+    pd.DataFrame | None
+        columns node, value, state, rule, count, kinds; None: it has to be read into memory
+    """
     if isinstance(table, (str, Path)):
         if (kind := file_kind(Path(table))) not in IN_PLACE:
             return None
@@ -698,7 +1045,20 @@ def count_values(
     net: CausalNetwork,
     name: str | None = None,  # which table of a database file
 ) -> pd.DataFrame:  # columns node, value, state, rule, count, kinds
-    "The tally of a table: where every value of every node goes; raises ValueError for a table that does not fit."
+    """The tally of a table: where every value of every node goes; raises ValueError for a table that does not fit.
+
+    Parameters
+    ----------
+    table : pd.DataFrame | ir.Table | Any | str | Path
+    net : CausalNetwork
+    name : str | None, default None
+        which table of a database file
+
+    Returns
+    -------
+    pd.DataFrame
+        columns node, value, state, rule, count, kinds
+    """
     found = counted_in_place(table, net, name)
     return column_codes(net, read_rows(table, net.names, name))[1] if found is None else found
 
@@ -713,7 +1073,24 @@ def count_categories(
     *,
     tables: Tables = (),  # "edges", "families" or pairs of nodes, to be counted together
 ) -> Marginals:
-    "Count each node by itself, and tables; warns CountsWarning of what is no state, raises ValueError for what fails."
+    """Count each node by itself, and tables; warns CountsWarning of what is no state, raises ValueError for what fails.
+
+    Parameters
+    ----------
+    table : pd.DataFrame | ir.Table | Any | str | Path
+        joint rows: a DataFrame, an ibis table, a Parquet, CSV, Excel or DuckDB file
+    net : CausalNetwork
+    name : str | None, default None
+        which table of a database file
+    allow_missing : bool, default False
+        whether to go on where more than one row in a hundred of a node is lost
+    tables : Tables, default ()
+        "edges", "families" or pairs of nodes, to be counted together
+
+    Returns
+    -------
+    Marginals
+    """
     found, notes, wanted = counted_in_place(table, net, name), Notes(), table_nodes(net, tables)
     if found is None:
         reading = read_period(net, table, None, allow_missing, name)
@@ -740,7 +1117,17 @@ def count_categories(
 
 
 def warned(marginals: Marginals, notes: Sequence[str]) -> Marginals:
-    "The marginals, after one warning with all notes."
+    """The marginals, after one warning with all notes.
+
+    Parameters
+    ----------
+    marginals : Marginals
+    notes : Sequence[str]
+
+    Returns
+    -------
+    Marginals
+    """
     if notes:
         tell("; ".join(notes), CountsWarning)
     return marginals
@@ -752,7 +1139,20 @@ def count_report(
     net: CausalNetwork,
     allow_missing: bool = False,  # whether to go on where more than one row in a hundred of a node is lost
 ) -> Marginals:
-    "Marginals of exported reports; warns CountsWarning of what was done, raises ValueError for what does not fit."
+    """Marginals of exported reports; warns CountsWarning of what was done, raises ValueError for what does not fit.
+
+    Parameters
+    ----------
+    path : str | Path
+        a report of any shape, cross-tabs too; or a folder of CSV files, one per feature or table
+    net : CausalNetwork
+    allow_missing : bool, default False
+        whether to go on where more than one row in a hundred of a node is lost
+
+    Returns
+    -------
+    Marginals
+    """
     reading = read_period(net, Path(checked_file(path)), None, allow_missing)
     return warned(reading.marginals, reading.notes)
 
@@ -761,7 +1161,18 @@ def count_report(
 def read_counts(
     path: str | Path,  # a long table of counts: text in any dialect, or Excel
 ) -> pd.DataFrame:  # columns node, state (text), those of a second dimension where there are any, count (int)
-    "Read a table of counts as it stands, without a network; raises ValueError that names the file and line, OSError."
+    """Read a table of counts as it stands, without a network; raises ValueError that names the file and line, OSError.
+
+    Parameters
+    ----------
+    path : str | Path
+        a long table of counts: text in any dialect, or Excel
+
+    Returns
+    -------
+    pd.DataFrame
+        columns node, state (text), those of a second dimension where there are any, count (int)
+    """
     sheet = open_sheet(path)
     with located(path):
         head = [(k, columns) for k, (_, cells) in enumerate(sheet.head(10)) if (columns := long_columns(cells))]
@@ -795,7 +1206,15 @@ def write_counts(
     marginals: Marginals,  # of counts, not exact ones
     path: str | Path,  # CSV with the columns node, state, count; with tables node2 and state2, or given, as well
 ) -> None:
-    "Write aggregates as a file that every reader here reads; raises ValueError for exact marginals."
+    """Write aggregates as a file that every reader here reads; raises ValueError for exact marginals.
+
+    Parameters
+    ----------
+    marginals : Marginals
+        of counts, not exact ones
+    path : str | Path
+        CSV with the columns node, state, count; with tables node2 and state2, or given, as well
+    """
     single = marginals.counts.rename_axis(["node", "state"])
     if not marginals.tables:
         return write_table(single.to_frame(), path)

@@ -30,7 +30,18 @@ ROUNDING = 1e-9  # what a sum of shares may exceed 1 by, or a share fall below 0
 def share_series(
     weights: pd.Series | Mapping,  # (C,) shares by label
 ) -> pd.Series:  # (C,) float, read-only; levels node and state, if the labels are pairs without names for them
-    "Shares as numbers with labels; raises ValueError that names the first label whose share is none."
+    """Shares as numbers with labels; raises ValueError that names the first label whose share is none.
+
+    Parameters
+    ----------
+    weights : pd.Series | Mapping
+        (C,) shares by label
+
+    Returns
+    -------
+    pd.Series
+        (C,) float, read-only; levels node and state, if the labels are pairs without names for them
+    """
     if not isinstance(weights, (pd.Series, Mapping)):
         raise ValueError(
             "shares need labels: give a Series over the interventions, or a mapping from their labels to shares"
@@ -53,7 +64,19 @@ def largest_shares(
     table: pd.DataFrame,  # (C, ·) a row an intervention; has a column share
     n: int = 10,  # up to so many rows
 ) -> pd.DataFrame:
-    "The interventions that take part, largest share first; the catalogue's order where they are equal."
+    """The interventions that take part, largest share first; the catalogue's order where they are equal.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        (C, ·) a row an intervention; has a column share
+    n : int, default 10
+        up to so many rows
+
+    Returns
+    -------
+    pd.DataFrame
+    """
     return table[table["share"] > 0].sort_values("share", ascending=False, kind="stable").head(n)
 
 
@@ -62,7 +85,19 @@ def answer_text(
     notes: Sequence[str],  # what to be careful about
     table: pd.DataFrame,
 ) -> str:
-    "An answer as text: a line, its notes, a table to four digits."
+    """An answer as text: a line, its notes, a table to four digits.
+
+    Parameters
+    ----------
+    headline : str
+    notes : Sequence[str]
+        what to be careful about
+    table : pd.DataFrame
+
+    Returns
+    -------
+    str
+    """
     return "\n".join((headline, *notes, str(table.round(4))))
 
 
@@ -71,13 +106,35 @@ def answer_html(
     notes: Sequence[str],  # what to be careful about
     table: pd.DataFrame,
 ) -> str:
-    "The same for a notebook."
+    """The same for a notebook.
+
+    Parameters
+    ----------
+    headline : str
+    notes : Sequence[str]
+        what to be careful about
+    table : pd.DataFrame
+
+    Returns
+    -------
+    str
+    """
     return f"<p>{'<br>'.join(map(html.escape, (headline, *notes)))}</p>{table.round(4).to_html()}"
 
 # %% ../../nbs/03-mixture/mixture.ipynb #mixture-class
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class Mixture:
-    "The shares π of a mixture (Definition 2); what is not named has none. Raises ValueError if they cannot be shares."
+    """The shares π of a mixture (Definition 2); what is not named has none. Raises ValueError if they cannot be shares.
+
+    Parameters
+    ----------
+    weights : pd.Series | Mapping
+
+    Attributes
+    ----------
+    weights : pd.Series
+        (C,) π, over the interventions
+    """
 
     weights: pd.Series  # (C,) π, over the interventions
 
@@ -103,19 +160,41 @@ class Mixture:
 
     @cached_property
     def base_weight(self) -> float:  # π_φ, the share that nobody touched
+        """π_φ, the share that nobody touched"""
         return max(0.0, float(1 - self.weights.sum()))
 
     def to_frame(self) -> pd.DataFrame:  # (C, 1) column share
-        "All shares, in the catalogue's order."
+        """All shares, in the catalogue's order.
+
+        Returns
+        -------
+        pd.DataFrame
+            (C, 1) column share
+        """
         return self.weights.to_frame("share")
 
     @says_which
     def largest(self, n: int = 10) -> pd.DataFrame:  # up to n rows, column share
-        "The interventions that take part, largest share first."
+        """The interventions that take part, largest share first.
+
+        Parameters
+        ----------
+        n : int, default 10
+
+        Returns
+        -------
+        pd.DataFrame
+            up to n rows, column share
+        """
         return largest_shares(self.to_frame(), n)
 
     def summary(self) -> str:
-        "How many interventions take part, and the largest ten."
+        """How many interventions take part, and the largest ten.
+
+        Returns
+        -------
+        str
+        """
         return answer_text(self._headline(), (), self.largest())
 
     def _headline(self) -> str:
@@ -152,7 +231,17 @@ class Answer(Protocol):
 def shares_of(
     answer: "Mixture | Answer | pd.Series | Mapping",  # of a method; or shares by label
 ) -> Mixture:
-    "The mixture itself, or the one that a method answers with; raises ValueError where there is none."
+    """The mixture itself, or the one that a method answers with; raises ValueError where there is none.
+
+    Parameters
+    ----------
+    answer : Mixture | Answer | pd.Series | Mapping
+        of a method; or shares by label
+
+    Returns
+    -------
+    Mixture
+    """
     if isinstance(answer, (Mixture, pd.Series, Mapping)):
         return answer if isinstance(answer, Mixture) else Mixture(answer)
     found = getattr(answer, "mixture", None)
@@ -170,7 +259,22 @@ def random_mixture(
     base_weight: float = 0.2,  # π_φ, below 1; but 1 if there are no interventions
     seed: int | np.random.Generator = 0,
 ) -> Mixture:  # over the default catalogue
-    "A mixture as in section 5.1; raises ValueError if Assumption 1 leaves too few interventions."
+    """A mixture as in section 5.1; raises ValueError if Assumption 1 leaves too few interventions.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    n_interventions : int
+        N_ivn, from 0 to S − n
+    base_weight : float, default 0.2
+        π_φ, below 1; but 1 if there are no interventions
+    seed : int | np.random.Generator, default 0
+
+    Returns
+    -------
+    Mixture
+        over the default catalogue
+    """
     most = len(net.index) - len(net.names)
     if n_interventions not in range(most + 1):
         raise ValueError(
@@ -201,7 +305,20 @@ def mixture_marginals(
     oracle: Oracle | CausalNetwork,  # a network stands for the oracle of its default catalogue
     pi: "Mixture | Answer | Mapping",  # shares of interventions in the oracle's catalogue; those not named have none
 ) -> Marginals:  # exact: n is inf; with the oracle's tables
-    "Equation 3: the marginals of the whole mixture; raises ValueError for an intervention the oracle does not know."
+    """Equation 3: the marginals of the whole mixture; raises ValueError for an intervention the oracle does not know.
+
+    Parameters
+    ----------
+    oracle : Oracle | CausalNetwork
+        a network stands for the oracle of its default catalogue
+    pi : Mixture | Answer | Mapping
+        shares of interventions in the oracle's catalogue; those not named have none
+
+    Returns
+    -------
+    Marginals
+        exact: n is inf; with the oracle's tables
+    """
     if not isinstance(oracle, Oracle):
         oracle = Oracle.from_network(oracle)
     shares = shares_of(pi).weights
@@ -224,7 +341,20 @@ def placed(
     pi: Mixture,
     interventions: Catalogue | None,  # what the labels of π mean; None: the default catalogue
 ) -> tuple[list[Surgery], pd.Index, np.ndarray]:  # as positions, its axis, (len(π),) places of the shares
-    "Look the labels of π up; raises ValueError for one that is not in the catalogue."
+    """Look the labels of π up; raises ValueError for one that is not in the catalogue.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    pi : Mixture
+    interventions : Catalogue | None
+        what the labels of π mean; None: the default catalogue
+
+    Returns
+    -------
+    tuple[list[Surgery], pd.Index, np.ndarray]
+        as positions, its axis, (len(π),) places of the shares
+    """
     dos, axis = read_catalogue(net, interventions)
     position = axis.get_indexer(pi.weights.index)
     for label in pi.weights.index[position < 0]:
@@ -241,7 +371,18 @@ TOGETHER = 20_000  # rows of small components that are drawn in one pass: a larg
 def grouped(
     sizes: np.ndarray,  # rows of each component
 ) -> list[list[int]]:  # positions of those with rows, in order, drawn together
-    "Neighbours, as long as they have no more than `TOGETHER` rows in all."
+    """Neighbours, as long as they have no more than `TOGETHER` rows in all.
+
+    Parameters
+    ----------
+    sizes : np.ndarray
+        rows of each component
+
+    Returns
+    -------
+    list[list[int]]
+        positions of those with rows, in order, drawn together
+    """
     groups: list[list[int]] = []
     room = 0
     for z in np.flatnonzero(sizes).tolist():
@@ -259,7 +400,24 @@ def sample_mixture(
     seed: int | np.random.Generator = 0,
     interventions: Catalogue | None = None,  # what the labels of π mean, if it is not the default catalogue
 ) -> tuple[np.ndarray, np.ndarray]:  # codes (n, n_nodes); labels (n,): position in π, −1 for none
-    "Draw rows from the mixture (Definition 2), component by component; raises ValueError for unknown labels."
+    """Draw rows from the mixture (Definition 2), component by component; raises ValueError for unknown labels.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    pi : Mixture
+        over the default catalogue, or over `interventions`
+    n : int
+        rows
+    seed : int | np.random.Generator, default 0
+    interventions : Catalogue | None, default None
+        what the labels of π mean, if it is not the default catalogue
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        codes (n, n_nodes); labels (n,): position in π, −1 for none
+    """
     if not isinstance(n, (int, np.integer)) or n < 1:
         raise ValueError(f"n is a number of rows, whole and at least 1, not {n}")
     dos, _, position = placed(net, pi, interventions)
@@ -284,7 +442,22 @@ def breaks_assumption(
     interventions: Catalogue | None = None,  # what the labels of π mean, if it is not the default catalogue
     tol: float = 0.0,  # a share that counts as none
 ) -> list[str]:  # names of the nodes all of whose states have a share: none, if Assumption 1 holds
-    "Where Assumption 1 fails; raises ValueError for labels that are no intervention."
+    """Where Assumption 1 fails; raises ValueError for labels that are no intervention.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    pi : Mixture
+    interventions : Catalogue | None, default None
+        what the labels of π mean, if it is not the default catalogue
+    tol : float, default 0.0
+        a share that counts as none
+
+    Returns
+    -------
+    list[str]
+        names of the nodes all of whose states have a share: none, if Assumption 1 holds
+    """
     dos, _, position = placed(net, pi, interventions)
     forced = [(*do.items(),) for do in dos]
     used = {forced[c][0] for c, share in zip(position, pi.weights) if share > tol and len(forced[c]) == 1}
@@ -295,7 +468,19 @@ def root_directions(
     net: CausalNetwork,
     dos: Iterable[Surgery],  # C interventions, as positions of nodes and states
 ) -> np.ndarray:  # (C, R) a column for each root whose every state can be forced: P(X_r = α) at do(X_r = α)
-    "Shares that together are no intervention at all: a root forced in its natural proportions."
+    """Shares that together are no intervention at all: a root forced in its natural proportions.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    dos : Iterable[Surgery]
+        C interventions, as positions of nodes and states
+
+    Returns
+    -------
+    np.ndarray
+        (C, R) a column for each root whose every state can be forced: P(X_r = α) at do(X_r = α)
+    """
     dos = list(dos)
     column = {next(iter(do.items())): c for c, do in enumerate(dos) if len(do) == 1}
     out = []
@@ -311,7 +496,20 @@ def restore_assumption_1(
     shares: np.ndarray,  # (C,)
     directions: np.ndarray,  # (C, R) from `root_directions`
 ) -> np.ndarray:  # (C,) the same distribution; one state of each root has share 0
-    "Give back to π_φ what of a root's shares is no intervention at all."
+    """Give back to π_φ what of a root's shares is no intervention at all.
+
+    Parameters
+    ----------
+    shares : np.ndarray
+        (C,)
+    directions : np.ndarray
+        (C, R) from `root_directions`
+
+    Returns
+    -------
+    np.ndarray
+        (C,) the same distribution; one state of each root has share 0
+    """
     shares = np.array(shares, dtype=float)
     for d in directions.T:
         states = np.flatnonzero(d)
@@ -326,7 +524,20 @@ def canonical(
     pi: Mixture,
     interventions: Catalogue | None = None,  # what the labels of π mean, if it is not the default catalogue
 ) -> Mixture:  # over the whole catalogue: the same distribution, with Assumption 1 restored at every root
-    "The mixture as Assumption 1 asks for it, as far as that is free; raises ValueError for unknown labels."
+    """The mixture as Assumption 1 asks for it, as far as that is free; raises ValueError for unknown labels.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    pi : Mixture
+    interventions : Catalogue | None, default None
+        what the labels of π mean, if it is not the default catalogue
+
+    Returns
+    -------
+    Mixture
+        over the whole catalogue: the same distribution, with Assumption 1 restored at every root
+    """
     dos, axis, position = placed(net, pi, interventions)
     shares = np.zeros(len(axis))
     shares[position] = pi.weights
@@ -362,7 +573,18 @@ def mse(
     pi: Shares,  # the truth; one that names only the interventions that take part will do
     estimate: Shares,
 ) -> float:
-    "Mean squared error of the shares (5.1), over the larger catalogue; ValueError if neither holds the other."
+    """Mean squared error of the shares (5.1), over the larger catalogue; ValueError if neither holds the other.
+
+    Parameters
+    ----------
+    pi : Shares
+        the truth; one that names only the interventions that take part will do
+    estimate : Shares
+
+    Returns
+    -------
+    float
+    """
     return float(np.mean(_errors(pi, estimate) ** 2))
 
 
@@ -371,7 +593,18 @@ def mae(
     pi: Shares,  # the truth; one that names only the interventions that take part will do
     estimate: Shares,
 ) -> float:
-    "Mean absolute error of the shares (5.1; MAPE in Table 1), over the larger catalogue; ValueError as `mse`."
+    """Mean absolute error of the shares (5.1; MAPE in Table 1), over the larger catalogue; ValueError as `mse`.
+
+    Parameters
+    ----------
+    pi : Shares
+        the truth; one that names only the interventions that take part will do
+    estimate : Shares
+
+    Returns
+    -------
+    float
+    """
     return float(np.mean(np.abs(_errors(pi, estimate))))
 
 
@@ -380,5 +613,16 @@ def max_abs_error(
     pi: Shares,  # the truth; one that names only the interventions that take part will do
     estimate: Shares,
 ) -> float:
-    "The largest absolute error of a share (MABRE, section 5.1); ValueError if they are over different catalogues."
+    """The largest absolute error of a share (MABRE, section 5.1); ValueError if they are over different catalogues.
+
+    Parameters
+    ----------
+    pi : Shares
+        the truth; one that names only the interventions that take part will do
+    estimate : Shares
+
+    Returns
+    -------
+    float
+    """
     return float(np.abs(_errors(pi, estimate)).max())

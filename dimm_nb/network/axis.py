@@ -52,7 +52,13 @@ class MisfitWarning(DimmWarning):
 
 # %% ../../nbs/02-network/axis.ipynb #check-names
 def check_labels(labels: Sequence[str], what: str) -> None:
-    "Texts, none blank, none twice; raises ValueError that names the label."
+    """Texts, none blank, none twice; raises ValueError that names the label.
+
+    Parameters
+    ----------
+    labels : Sequence[str]
+    what : str
+    """
     seen = set()
     for label in labels:
         if not isinstance(label, str):
@@ -68,7 +74,15 @@ def check_names(
     names: Sequence[str],  # of the nodes
     states: Sequence[Sequence[str]],  # of each node
 ) -> None:
-    "At least one node, and at least one state for each, every name its own; raises ValueError."
+    """At least one node, and at least one state for each, every name its own; raises ValueError.
+
+    Parameters
+    ----------
+    names : Sequence[str]
+        of the nodes
+    states : Sequence[Sequence[str]]
+        of each node
+    """
     check_labels(names, "a node")
     if not names or len(states) != len(names):
         raise ValueError(
@@ -85,7 +99,15 @@ def check_parents(
     names: Sequence[str],  # of the nodes
     parents: Sequence[Sequence[int]],  # positions of each node's parents
 ) -> None:
-    "Parents are nodes, none twice; raises ValueError."
+    """Parents are nodes, none twice; raises ValueError.
+
+    Parameters
+    ----------
+    names : Sequence[str]
+        of the nodes
+    parents : Sequence[Sequence[int]]
+        positions of each node's parents
+    """
     if len(parents) != len(names):
         raise ValueError(f"there are {len(names)} nodes and {len(parents)} lists of parents: give one list a node")
     for name, positions in zip(names, parents):
@@ -101,7 +123,18 @@ def topological_order(
     names: Sequence[str],
     parents: Sequence[Sequence[int]],
 ) -> tuple[int, ...]:  # the nodes, parents before children
-    "An order in which causes come first; raises ValueError that shows a cycle."
+    """An order in which causes come first; raises ValueError that shows a cycle.
+
+    Parameters
+    ----------
+    names : Sequence[str]
+    parents : Sequence[Sequence[int]]
+
+    Returns
+    -------
+    tuple[int, ...]
+        the nodes, parents before children
+    """
     try:
         return tuple(TopologicalSorter(dict(enumerate(parents))).static_order())
     except CycleError as error:
@@ -110,7 +143,17 @@ def topological_order(
 
 # %% ../../nbs/02-network/axis.ipynb #suggestion
 def suggestion(label: str, known: Sequence[str]) -> str:
-    "What to add to a message about an unknown label: the nearest known one, or the first few."
+    """What to add to a message about an unknown label: the nearest known one, or the first few.
+
+    Parameters
+    ----------
+    label : str
+    known : Sequence[str]
+
+    Returns
+    -------
+    str
+    """
     alike = [k for k in known if k.lower() == str(label).lower()]
     if close := alike or get_close_matches(str(label), known, 1, 0.6):
         return f"; did you mean {close[0]!r}?"
@@ -118,7 +161,13 @@ def suggestion(label: str, known: Sequence[str]) -> str:
 
 # %% ../../nbs/02-network/axis.ipynb #parents-class
 class Parents(tuple[tuple[int, ...], ...]):
-    "The parents of each node: of the one at a position, as positions; of a named one, as names."
+    """The parents of each node: of the one at a position, as positions; of a named one, as names.
+
+    Attributes
+    ----------
+    names : tuple[str, ...]
+        the nodes
+    """
 
     names: tuple[str, ...]  # the nodes
 
@@ -143,7 +192,17 @@ class Parents(tuple[tuple[int, ...], ...]):
 # %% ../../nbs/02-network/axis.ipynb #graph-class
 @dataclass(frozen=True, eq=False)
 class Graph:
-    "Named categorical nodes and their causes (Definition 1), on one category axis; a `CausalNetwork` checks them."
+    """Named categorical nodes and their causes (Definition 1), on one category axis; a `CausalNetwork` checks them.
+
+    Attributes
+    ----------
+    names : tuple[str, ...]
+        the n nodes
+    states : tuple[tuple[str, ...], ...]
+        states[j]: node j's K_j states
+    parents : Parents
+        parents[j]: positions of node j's parents; parents["X"]: their names
+    """
 
     names: tuple[str, ...]  # the n nodes
     states: tuple[tuple[str, ...], ...]  # states[j]: node j's K_j states
@@ -154,27 +213,33 @@ class Graph:
 
     @property
     def nodes(self) -> tuple[str, ...]:  # the n nodes, as `names`
+        """the n nodes, as `names`"""
         return self.names
 
     @cached_property
     def edges(self) -> tuple[tuple[str, str], ...]:  # (cause, effect), by effect in the network's order
+        """(cause, effect), by effect in the network's order"""
         return tuple((self.names[p], name) for name, ps in zip(self.names, self.parents) for p in ps)
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:  # K_j, the number of states of each node
+        """K_j, the number of states of each node"""
         return tuple(map(len, self.states))
 
     @cached_property
     def order(self) -> tuple[int, ...]:  # the nodes, parents before children
+        """the nodes, parents before children"""
         return topological_order(self.names, self.parents)
 
     @cached_property
     def index(self) -> pd.MultiIndex:  # (S,) the category axis, levels node and state
+        """(S,) the category axis, levels node and state"""
         pairs = [(name, state) for name, states in zip(self.names, self.states) for state in states]
         return pd.MultiIndex.from_tuples(pairs, names=["node", "state"])
 
     @cached_property
     def slices(self) -> tuple[slice, ...]:  # each node's part of the category axis
+        """each node's part of the category axis"""
         ends = [0, *np.cumsum(self.sizes).tolist()]
         return tuple(map(slice, ends[:-1], ends[1:]))
 
@@ -185,20 +250,61 @@ class Graph:
     def position(
         self, node: str, state: str | None = None
     ) -> int | tuple[int, int]:  # of the node; of the node and its state
-        "Look a label up; raises ValueError that suggests the nearest one."
+        """Look a label up; raises ValueError that suggests the nearest one.
+
+        Parameters
+        ----------
+        node : str
+        state : str | None, default None
+
+        Returns
+        -------
+        int | tuple[int, int]
+            of the node; of the node and its state
+        """
         return label_position(self, node, state)
 
     def codes(self, frame: pd.DataFrame) -> np.ndarray:  # a row a sample, a column a node -> (m, n_nodes)
-        "Positions of the states that a table names; raises ValueError for an unknown one, or a missing node."
+        """Positions of the states that a table names; raises ValueError for an unknown one, or a missing node.
+
+        Parameters
+        ----------
+        frame : pd.DataFrame
+
+        Returns
+        -------
+        np.ndarray
+            a row a sample, a column a node -> (m, n_nodes)
+        """
         return frame_codes(self, frame)
 
     def frame(self, codes: np.ndarray) -> pd.DataFrame:  # codes (m, n_nodes) -> a column a node
-        "The states at these positions, as a table; raises ValueError for positions that are no state."
+        """The states at these positions, as a table; raises ValueError for positions that are no state.
+
+        Parameters
+        ----------
+        codes : np.ndarray
+
+        Returns
+        -------
+        pd.DataFrame
+            codes (m, n_nodes) -> a column a node
+        """
         return codes_frame(self, codes)
 
 # %% ../../nbs/02-network/axis.ipynb #lookup
 def label_text(label: object) -> str:  # "HR=HIGH" for a pair, the name for others
-    "What to call a category or an intervention, wherever it is written."
+    """What to call a category or an intervention, wherever it is written.
+
+    Parameters
+    ----------
+    label : object
+
+    Returns
+    -------
+    str
+        "HR=HIGH" for a pair, the name for others
+    """
     return "=".join(map(str, label)) if isinstance(label, tuple) else str(label)
 
 
@@ -213,7 +319,17 @@ BOUNDS = {
 
 
 def spoken(label: object) -> str:  # "HR: HIGH" for a pair, the name for others
-    "A category or an intervention as a person would say it: intervals in words, no two signs in a row."
+    """A category or an intervention as a person would say it: intervals in words, no two signs in a row.
+
+    Parameters
+    ----------
+    label : object
+
+    Returns
+    -------
+    str
+        "HR: HIGH" for a pair, the name for others
+    """
     if not isinstance(label, tuple):
         return str(label)
     node, state = map(str, label)
@@ -226,7 +342,19 @@ def label_position(
     node: str,
     state: str | None = None,
 ) -> int | tuple[int, int]:  # of the node; of the node and its state
-    "Look a label up; raises ValueError that suggests the nearest one."
+    """Look a label up; raises ValueError that suggests the nearest one.
+
+    Parameters
+    ----------
+    net : Graph
+    node : str
+    state : str | None, default None
+
+    Returns
+    -------
+    int | tuple[int, int]
+        of the node; of the node and its state
+    """
     if node not in net.names:
         raise ValueError(f"the network has no node {node!r}{suggestion(node, net.names)}")
     j = net.names.index(node)
@@ -241,7 +369,19 @@ def check_codes(
     net: Graph,
     codes: ArrayLike,  # (m, n_nodes) positions of states
 ) -> np.ndarray:  # the same
-    "Whole numbers that are states; raises ValueError that names the row and node of the first that is not."
+    """Whole numbers that are states; raises ValueError that names the row and node of the first that is not.
+
+    Parameters
+    ----------
+    net : Graph
+    codes : ArrayLike
+        (m, n_nodes) positions of states
+
+    Returns
+    -------
+    np.ndarray
+        the same
+    """
     codes = np.asarray(codes)
     if codes.ndim != 2 or codes.shape[1] != len(net.names) or codes.dtype.kind not in "iu":
         raise ValueError(
@@ -261,7 +401,19 @@ def frame_codes(
     net: Graph,
     frame: pd.DataFrame,  # a row a sample, a column a node
 ) -> np.ndarray:  # (m, n_nodes) positions of states
-    "Positions of the states that a table names; raises ValueError for an unknown one, or a missing node."
+    """Positions of the states that a table names; raises ValueError for an unknown one, or a missing node.
+
+    Parameters
+    ----------
+    net : Graph
+    frame : pd.DataFrame
+        a row a sample, a column a node
+
+    Returns
+    -------
+    np.ndarray
+        (m, n_nodes) positions of states
+    """
     codes: np.ndarray = np.empty((len(frame), len(net.names)), code_type(net), order="F")
     columns = list(frame.columns)
     for j, (name, states) in enumerate(zip(net.names, net.states)):
@@ -285,7 +437,19 @@ def codes_frame(
     net: Graph,
     codes: np.ndarray,  # (m, n_nodes) positions of states
 ) -> pd.DataFrame:  # a categorical column a node
-    "The states at these positions, as a table; raises ValueError for positions that are no state."
+    """The states at these positions, as a table; raises ValueError for positions that are no state.
+
+    Parameters
+    ----------
+    net : Graph
+    codes : np.ndarray
+        (m, n_nodes) positions of states
+
+    Returns
+    -------
+    pd.DataFrame
+        a categorical column a node
+    """
     codes = check_codes(net, codes)
     return pd.DataFrame(
         {
@@ -296,7 +460,16 @@ def codes_frame(
 
 
 def code_type(net: Graph) -> type:
-    "The smallest usual type of whole number that holds every position of a state."
+    """The smallest usual type of whole number that holds every position of a state.
+
+    Parameters
+    ----------
+    net : Graph
+
+    Returns
+    -------
+    type
+    """
     return np.int16 if max(net.sizes) <= 2**15 else np.int32
 
 # %% ../../nbs/02-network/axis.ipynb #tables-wanted
@@ -308,7 +481,20 @@ def table_nodes(
     # "edges": each cause with its effect; "families": each node with all its parents, itself last; or tuples of nodes
     tables: Tables,
 ) -> tuple[tuple[str, ...], ...]:  # the nodes of each table
-    "Which tables are meant; raises ValueError for unknown nodes, a node with itself, the same nodes twice."
+    """Which tables are meant; raises ValueError for unknown nodes, a node with itself, the same nodes twice.
+
+    Parameters
+    ----------
+    net : Graph
+    tables : Tables
+        "edges": each cause with its effect; "families": each node with all its parents, itself last; or
+        tuples of nodes
+
+    Returns
+    -------
+    tuple[tuple[str, ...], ...]
+        the nodes of each table
+    """
     if isinstance(tables, str):
         if tables == "edges":
             return net.edges
@@ -334,7 +520,27 @@ def table_nodes(
 # %% ../../nbs/02-network/axis.ipynb #crosstab-class
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Crosstab:
-    "How often the states of two or more nodes occurred together; raises ValueError for what is no such table."
+    """How often the states of two or more nodes occurred together; raises ValueError for what is no such table.
+
+    Parameters
+    ----------
+    nodes : Sequence[str]
+    states : Sequence[Sequence[str]]
+    p : ArrayLike
+        (K_1, …, K_k)
+    n : float
+
+    Attributes
+    ----------
+    nodes : tuple[str, ...]
+        two or more
+    states : tuple[tuple[str, ...], ...]
+        of each of them
+    p : np.ndarray
+        (K_1, …, K_k) share of each combination; sums to 1
+    n : float
+        rows behind it; inf where p is exact
+    """
 
     nodes: tuple[str, ...]  # two or more
     states: tuple[tuple[str, ...], ...]  # of each of them
@@ -369,7 +575,17 @@ class Crosstab:
         return table_name(self.nodes)
 
     def margin(self, *nodes: str) -> np.ndarray:  # axes as named
-        "The shares of some of its nodes, alone or together; raises ValueError for others."
+        """The shares of some of its nodes, alone or together; raises ValueError for others.
+
+        Parameters
+        ----------
+        *nodes : str
+
+        Returns
+        -------
+        np.ndarray
+            axes as named
+        """
         for node in nodes:
             if node not in self.nodes:
                 raise ValueError(f"the table of {self.name} has no node {node!r}{suggestion(node, self.nodes)}")
@@ -379,7 +595,12 @@ class Crosstab:
         return self.p.sum(axis=rest).transpose([left.index(k) for k in at])
 
     def pairs(self) -> "tuple[Crosstab, ...]":
-        "Itself if it is of two nodes; of more, the last of them with each of the others."
+        """Itself if it is of two nodes; of more, the last of them with each of the others.
+
+        Returns
+        -------
+        tuple[Crosstab, ...]
+        """
         if len(self.nodes) == 2:
             return (self,)
         *first, last = self.nodes
@@ -387,7 +608,17 @@ class Crosstab:
         return tuple(Crosstab((a, last), (own[a], own[last]), self.margin(a, last), self.n) for a in first)
 
     def aligned(self, states: Mapping[str, Sequence[str]]) -> "Crosstab":  # states: of each node, in the order wanted
-        "The same with its states in another order; raises ValueError where they are not the same ones."
+        """The same with its states in another order; raises ValueError where they are not the same ones.
+
+        Parameters
+        ----------
+        states : Mapping[str, Sequence[str]]
+
+        Returns
+        -------
+        Crosstab
+            states: of each node, in the order wanted
+        """
         for node, own in zip(self.nodes, self.states):
             if node not in states:
                 raise ValueError(f"the table of {self.name}: there are no counts of {node!r}, a node by itself")
@@ -400,13 +631,24 @@ class Crosstab:
 
     @cached_property
     def counts(self) -> pd.Series:  # one row per combination, a level per node
-        "How often each combination occurred; raises ValueError if p is exact."
+        """How often each combination occurred; raises ValueError if p is exact.
+
+        Returns
+        -------
+        pd.Series
+            one row per combination, a level per node
+        """
         if not np.isfinite(self.n):
             raise ValueError(f"the table of {self.name} is exact (n is inf): there are no counts behind it")
         axis = pd.MultiIndex.from_product(self.states, names=self.nodes)
         return pd.Series(np.rint(self.p * self.n).astype(np.int64).ravel(), axis, name="count")
 
     def to_frame(self) -> pd.DataFrame:  # shares: the last node's states across, all other nodes' down
+        """Returns
+        -------
+        pd.DataFrame
+            shares: the last node's states across, all other nodes' down
+        """
         shares = pd.Series(self.p.ravel(), pd.MultiIndex.from_product(self.states, names=self.nodes))
         return shares.unstack(self.nodes[-1])[list(self.states[-1])]
 
@@ -416,12 +658,27 @@ class Crosstab:
 
 # %% ../../nbs/02-network/axis.ipynb #check-crosstab
 def table_name(nodes: Sequence[str]) -> str:  # "coin × paid"
-    "What to call a table of these nodes."
+    """What to call a table of these nodes.
+
+    Parameters
+    ----------
+    nodes : Sequence[str]
+
+    Returns
+    -------
+    str
+        "coin × paid"
+    """
     return " × ".join(nodes)
 
 
 def check_crosstab(table: Crosstab) -> None:
-    "Raises ValueError, naming the table, unless it is a distribution over the states of different nodes."
+    """Raises ValueError, naming the table, unless it is a distribution over the states of different nodes.
+
+    Parameters
+    ----------
+    table : Crosstab
+    """
     name = table_name(table.nodes)
     if len(table.nodes) < 2 or len(table.states) != len(table.nodes):
         raise ValueError(f"a table of {name or 'no nodes'}: give two nodes or more, and the states of each")
@@ -439,7 +696,29 @@ def check_crosstab(table: Crosstab) -> None:
 @fields_say_which
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Marginals:
-    "How often each state of each node occurred: all that an analyst sees; raises ValueError for what is none."
+    """How often each state of each node occurred: all that an analyst sees; raises ValueError for what is none.
+
+    Parameters
+    ----------
+    index : pd.Index | Sequence[tuple[str, str]]
+        (S,) pairs (node, state)
+    p : ArrayLike
+        (S,)
+    n : ArrayLike
+        (n_nodes,), or one number for all
+    tables : Iterable[Crosstab], default ()
+
+    Attributes
+    ----------
+    index : pd.MultiIndex
+        (S,) category axis, levels node and state
+    p : np.ndarray
+        (S,) share of each state within its node
+    n : np.ndarray
+        (n_nodes,) rows behind each node, in the order of their first appearance; inf where p is exact
+    tables : tuple[Crosstab, ...]
+        of two nodes or more together, where they were counted; states as on the axis
+    """
 
     index: pd.MultiIndex  # (S,) category axis, levels node and state
     p: np.ndarray  # (S,) share of each state within its node
@@ -477,7 +756,18 @@ class Marginals:
     @classmethod
     @says_which
     def from_codes(cls, net: Graph, codes: ArrayLike | pd.DataFrame, *, tables: Tables = ()) -> "Marginals":
-        "Aggregate codes (rows, n_nodes), or a table with a column of states per node; raises ValueError."
+        """Aggregate codes (rows, n_nodes), or a table with a column of states per node; raises ValueError.
+
+        Parameters
+        ----------
+        net : Graph
+        codes : ArrayLike | pd.DataFrame
+        tables : Tables, default ()
+
+        Returns
+        -------
+        Marginals
+        """
         rows = net.codes(codes) if isinstance(codes, pd.DataFrame) else check_codes(net, codes)
         if not len(rows):
             raise ValueError("codes have no rows: give at least one")
@@ -488,7 +778,17 @@ class Marginals:
     @classmethod
     @says_which
     def from_counts(cls, net: Graph, counts: "Counts") -> "Marginals":
-        "Aggregates from counts, with pairs or without, aligned by label; raises ValueError, warns CountsWarning."
+        """Aggregates from counts, with pairs or without, aligned by label; raises ValueError, warns CountsWarning.
+
+        Parameters
+        ----------
+        net : Graph
+        counts : Counts
+
+        Returns
+        -------
+        Marginals
+        """
         single, tables = split_counts(net, counts)
         counts, notes = check_counts(net, single)
         n = np.array([counts[s].sum() for s in net.slices])
@@ -499,7 +799,16 @@ class Marginals:
 
     @says_which
     def reindex(self, index: pd.MultiIndex) -> "Marginals":
-        "The same on an axis with the same labels in another order; raises ValueError for other labels."
+        """The same on an axis with the same labels in another order; raises ValueError for other labels.
+
+        Parameters
+        ----------
+        index : pd.MultiIndex
+
+        Returns
+        -------
+        Marginals
+        """
         if self.index.equals(index):
             return self
         if len(odd := self.index.symmetric_difference(index)):
@@ -509,12 +818,23 @@ class Marginals:
         return Marginals(index, pd.Series(self.p, self.index)[index].to_numpy(), rows.to_numpy(), self.tables)
 
     def without_tables(self) -> "Marginals":
-        "The counts of one node at a time alone."
+        """The counts of one node at a time alone.
+
+        Returns
+        -------
+        Marginals
+        """
         return Marginals(self.index, self.p, self.n) if self.tables else self
 
     @cached_property
     def pairs(self) -> tuple[Crosstab, ...]:  # no two of the same nodes
-        "All tables of two nodes, counted as such or part of a larger one."
+        """All tables of two nodes, counted as such or part of a larger one.
+
+        Returns
+        -------
+        tuple[Crosstab, ...]
+            no two of the same nodes
+        """
         found: dict[frozenset[str], Crosstab] = {}
         for table in sorted(self.tables, key=lambda table: len(table.nodes)):
             for pair in table.pairs():
@@ -523,7 +843,13 @@ class Marginals:
 
     @cached_property
     def counts(self) -> pd.Series:  # (S,)
-        "How often each state occurred; raises ValueError if p is exact."
+        """How often each state occurred; raises ValueError if p is exact.
+
+        Returns
+        -------
+        pd.Series
+            (S,)
+        """
         if not np.isfinite(self.n).all():
             raise ValueError("these marginals are exact (n is inf): there are no counts behind them")
         node_of = pd.factorize(self.index.get_level_values(0))[0]
@@ -541,7 +867,17 @@ def check_distributions(
     p: np.ndarray,  # (S,)
     n: np.ndarray,  # (n_nodes,)
 ) -> None:
-    "Raises ValueError, naming the node, unless p is a distribution at each node and n at least one row."
+    """Raises ValueError, naming the node, unless p is a distribution at each node and n at least one row.
+
+    Parameters
+    ----------
+    index : pd.MultiIndex
+        (S,) category axis
+    p : np.ndarray
+        (S,)
+    n : np.ndarray
+        (n_nodes,)
+    """
     if index.nlevels != 2 or index.has_duplicates:
         raise ValueError(
             "the category axis needs labels of two levels, node and state, each pair once: take `net.index`"
@@ -571,7 +907,19 @@ def agreeing_tables(
     marginals: "Marginals",  # its tables are not there yet
     tables: Iterable[Crosstab],
 ) -> tuple[Crosstab, ...]:  # states as on the axis
-    "Raises ValueError for a table given twice, of other categories, or at odds with the counts of one of its nodes."
+    """Raises ValueError for a table given twice, of other categories, or at odds with the counts of one of its nodes.
+
+    Parameters
+    ----------
+    marginals : Marginals
+        its tables are not there yet
+    tables : Iterable[Crosstab]
+
+    Returns
+    -------
+    tuple[Crosstab, ...]
+        states as on the axis
+    """
     found: list[Crosstab] = []
     states: dict[str, list[str]] = {}
     for node, state in marginals.index if (tables := tuple(tables)) else ():
@@ -587,7 +935,13 @@ def agreeing_tables(
 
 
 def check_margins(marginals: "Marginals", table: Crosstab) -> None:
-    "Raises ValueError, with both numbers, where a table's margin and the counts of that node differ beyond noise."
+    """Raises ValueError, with both numbers, where a table's margin and the counts of that node differ beyond noise.
+
+    Parameters
+    ----------
+    marginals : Marginals
+    table : Crosstab
+    """
     names = list(pd.unique(marginals.index.get_level_values(0)))
     for node, states in zip(table.nodes, table.states):
         own = marginals.p[marginals.index.get_level_values(0) == node]
@@ -603,7 +957,16 @@ def check_margins(marginals: "Marginals", table: Crosstab) -> None:
 
 
 def table_notes(marginals: "Marginals") -> tuple[str, ...]:
-    "What is to be said of tables: totals that differ from those of the nodes."
+    """What is to be said of tables: totals that differ from those of the nodes.
+
+    Parameters
+    ----------
+    marginals : Marginals
+
+    Returns
+    -------
+    tuple[str, ...]
+    """
     names = list(pd.unique(marginals.index.get_level_values(0)))
     other = [(table, node) for table in marginals.tables for node in table.nodes
              if table.n != marginals.n[names.index(node)]]
@@ -621,7 +984,18 @@ Counts: TypeAlias = "pd.DataFrame | pd.Series | Mapping[str, Mapping[str, float]
 def labelled_counts(
     counts: Counts,  # columns node, state, count; or labelled (node, state); or {node: {state: count}}
 ) -> pd.Series:  # float, labelled (node, state), both as text
-    "Any form of counts as one labelled Series; raises ValueError for other forms and for what is not a number."
+    """Any form of counts as one labelled Series; raises ValueError for other forms and for what is not a number.
+
+    Parameters
+    ----------
+    counts : Counts
+        columns node, state, count; or labelled (node, state); or {node: {state: count}}
+
+    Returns
+    -------
+    pd.Series
+        float, labelled (node, state), both as text
+    """
     if isinstance(counts, pd.DataFrame):
         for column in ("node", "state", "count"):
             if (times := list(counts.columns).count(column)) != 1:
@@ -664,7 +1038,20 @@ def check_counts(
 ) -> tuple[
     np.ndarray, tuple[str, ...]
 ]:  # (S,) float, whole numbers in the order of the category axis; what is to be said of them
-    "Counts in the network's order; raises ValueError that names the node and state of the first thing wrong."
+    """Counts in the network's order; raises ValueError that names the node and state of the first thing wrong.
+
+    Parameters
+    ----------
+    net : Graph
+        whose categories they count
+    counts : Counts
+        see `labelled_counts`
+
+    Returns
+    -------
+    tuple[ np.ndarray, tuple[str, ...] ]
+        (S,) float, whole numbers in the order of the category axis; what is to be said of them
+    """
     given = labelled_counts(counts)
     for node, state in given.index:
         net.position(node, state)  # raises for what the network does not know
@@ -714,7 +1101,19 @@ def code_table(
     codes: np.ndarray,  # (m, n_nodes), checked
     nodes: Sequence[str],
 ) -> Crosstab:
-    "How often the states of these nodes go together in some rows."
+    """How often the states of these nodes go together in some rows.
+
+    Parameters
+    ----------
+    net : Graph
+    codes : np.ndarray
+        (m, n_nodes), checked
+    nodes : Sequence[str]
+
+    Returns
+    -------
+    Crosstab
+    """
     at = [net.names.index(node) for node in nodes]
     shape = tuple(net.sizes[j] for j in at)
     cells = np.ravel_multi_index([codes[:, j].astype(np.int64) for j in at], shape)
@@ -727,7 +1126,19 @@ def counted_table(
     nodes: Sequence[str],
     lines: Iterable[tuple[tuple[str, ...], float]],  # a state per node, and how often they occurred together
 ) -> Crosstab:
-    "A table from its lines; raises ValueError for unknown states, a combination twice, numbers that are no counts."
+    """A table from its lines; raises ValueError for unknown states, a combination twice, numbers that are no counts.
+
+    Parameters
+    ----------
+    net : Graph
+    nodes : Sequence[str]
+    lines : Iterable[tuple[tuple[str, ...], float]]
+        a state per node, and how often they occurred together
+
+    Returns
+    -------
+    Crosstab
+    """
     at = [net.names.index(node) for node in nodes]
     name, counts = table_name(nodes), np.zeros(tuple(net.sizes[j] for j in at))
     seen = set()
@@ -750,7 +1161,19 @@ def split_counts(
     net: Graph,
     counts: "Counts",  # a DataFrame may have the columns node2 and state2 as well
 ) -> "tuple[Counts, tuple[Crosstab, ...]]":  # of one node at a time; tables
-    "Lines of one node and lines of two, apart; raises ValueError for a table that is none."
+    """Lines of one node and lines of two, apart; raises ValueError for a table that is none.
+
+    Parameters
+    ----------
+    net : Graph
+    counts : Counts
+        a DataFrame may have the columns node2 and state2 as well
+
+    Returns
+    -------
+    tuple[Counts, tuple[Crosstab, ...]]
+        of one node at a time; tables
+    """
     if isinstance(counts, pd.DataFrame) and "given" in counts.columns and (counts["given"].fillna("") != "").any():
         raise ValueError("counts under a condition ('given') are read from files: count_report(path, net)")
     if not isinstance(counts, pd.DataFrame) or not {"node2", "state2"} <= set(counts.columns):
@@ -772,7 +1195,20 @@ def margin_lines(
     counted: set[str],  # nodes with counts of their own
     tables: Sequence[Crosstab],
 ) -> list[pd.DataFrame]:  # columns node, state, count
-    "Counts of the nodes that only tables count: each from the table with the most rows."
+    """Counts of the nodes that only tables count: each from the table with the most rows.
+
+    Parameters
+    ----------
+    net : Graph
+    counted : set[str]
+        nodes with counts of their own
+    tables : Sequence[Crosstab]
+
+    Returns
+    -------
+    list[pd.DataFrame]
+        columns node, state, count
+    """
     out = []
     for node, states in zip(net.names, net.states):
         mine = [table for table in tables if node in table.nodes]
@@ -789,5 +1225,16 @@ LAST_DIGITS = 1e-12  # thousands of sums and products of probabilities differ by
 def at_most(
     value: float, # a gap or an error, of either sign
 ) -> str: # a number that it does not exceed: "1e-8"
-    "The next power of ten, but no less than `LAST_DIGITS`: digits that another processor would change are not shown."
+    """The next power of ten, but no less than `LAST_DIGITS`: digits that another processor would change are not shown.
+
+    Parameters
+    ----------
+    value : float
+        a gap or an error, of either sign
+
+    Returns
+    -------
+    str
+        a number that it does not exceed: "1e-8"
+    """
     return f"1e{int(np.ceil(np.log10(max(abs(value), LAST_DIGITS))))}"

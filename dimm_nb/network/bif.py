@@ -39,7 +39,19 @@ ROW_ERROR = 1e-3  # how far a published row may be from summing to 1: files of t
 
 
 class Tables(NamedTuple):
-    "A Bayesian network as plain tables."
+    """A Bayesian network as plain tables.
+
+    Attributes
+    ----------
+    names : tuple[str, ...]
+        the nodes, in the file's order
+    states : tuple[tuple[str, ...], ...]
+        states[j]: node j's K_j states
+    parents : tuple[tuple[int, ...], ...]
+        parents[j]: positions of node j's parents
+    cpts : tuple[np.ndarray, ...]
+        cpts[j]: shape (*[K_p for p in parents[j]], K_j)
+    """
 
     names: tuple[str, ...]  # the nodes, in the file's order
     states: tuple[tuple[str, ...], ...]  # states[j]: node j's K_j states
@@ -48,7 +60,14 @@ class Tables(NamedTuple):
 
 
 class Document(NamedTuple):
-    "A file: its tables, and what else it says."
+    """A file: its tables, and what else it says.
+
+    Attributes
+    ----------
+    tables : Tables
+    properties : dict[ str, list[str] ]
+        what stands between `property` and the semicolon, by variable; "": of the network
+    """
 
     tables: Tables
     properties: dict[
@@ -69,7 +88,19 @@ TOKEN = re.compile(
 
 
 class Token(NamedTuple):
-    "A piece of text that means something."
+    """A piece of text that means something.
+
+    Attributes
+    ----------
+    text : str
+        without quotes
+    start : int
+        position in the file
+    end : int
+        of what comes after it
+    kind : str
+        "mark", "string", "word", "end", or "stray" for a character that starts no token
+    """
 
     text: str  # without quotes
     start: int  # position in the file
@@ -78,7 +109,17 @@ class Token(NamedTuple):
 
 
 def token_at(text: str, at: int) -> Token:
-    "The next token from this position on, or the end mark."
+    """The next token from this position on, or the end mark.
+
+    Parameters
+    ----------
+    text : str
+    at : int
+
+    Returns
+    -------
+    Token
+    """
     match = TOKEN.match(text, at)
     kind = match.lastgroup if match else None
     if match is None or kind is None or kind == "end":
@@ -88,7 +129,16 @@ def token_at(text: str, at: int) -> Token:
 
 
 def tokens(text: str) -> Iterator[Token]:
-    "The text's tokens, and an end mark last."
+    """The text's tokens, and an end mark last.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    Iterator[Token]
+    """
     token = token_at(text, 0)
     while token.kind != "end":
         yield token
@@ -97,7 +147,16 @@ def tokens(text: str) -> Iterator[Token]:
 
 
 def unquoted(text: str) -> str:
-    "What stands between the quotes; a backslash that escapes nothing is itself."
+    """What stands between the quotes; a backslash that escapes nothing is itself.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+    """
     try:
         return json.loads(text)
     except ValueError:
@@ -105,7 +164,13 @@ def unquoted(text: str) -> str:
 
 # %% ../../nbs/02-network/bif.ipynb #cursor
 class Cursor:
-    "A place among a text's tokens."
+    """A place among a text's tokens.
+
+    Parameters
+    ----------
+    text : str
+    source : str
+    """
 
     def __init__(self, text: str, source: str) -> None:
         self.text, self.source = text, source  # source: what to call the text in an error
@@ -113,42 +178,94 @@ class Cursor:
         self.room = MAX_ENTRIES  # for the tables still to come
 
     def fail(self, message: str, at: int | None = None) -> NoReturn:
-        "Raise BIFError for the place `at`, or for the token at hand."
+        """Raise BIFError for the place `at`, or for the token at hand.
+
+        Parameters
+        ----------
+        message : str
+        at : int | None, default None
+
+        Returns
+        -------
+        NoReturn
+        """
         at = self.token.start if at is None else at
         ends = [match.end() for match in re.finditer(r"\r\n?|\n", self.text[:at])]
         column = at - (ends[-1] if ends else 0) + 1
         raise BIFError(f"{self.source}, line {len(ends) + 1}, column {column}: {message}")
 
     def jump(self, at: int) -> None:
-        "Go on from this position."
+        """Go on from this position.
+
+        Parameters
+        ----------
+        at : int
+        """
         self.token = token_at(self.text, at)
 
     def wants(self, expected: str) -> NoReturn:
-        "Raise BIFError: something else was expected here."
+        """Raise BIFError: something else was expected here.
+
+        Parameters
+        ----------
+        expected : str
+
+        Returns
+        -------
+        NoReturn
+        """
         found = self.token.text if self.token.kind == "end" else brief(self.token.text)
         self.fail(f"expected {expected}, found {found}")
 
     def step(self) -> Token:
-        "The token at hand; moves on, but never past the end."
+        """The token at hand; moves on, but never past the end.
+
+        Returns
+        -------
+        Token
+        """
         token = self.token
         self.jump(token.end)
         return token
 
     def sees(self, mark: str) -> bool:
-        "Whether this mark or keyword is next; if so, moves on."
+        """Whether this mark or keyword is next; if so, moves on.
+
+        Parameters
+        ----------
+        mark : str
+
+        Returns
+        -------
+        bool
+        """
         if self.token.text != mark or self.token.kind not in ("mark", "word"):
             return False
         self.step()
         return True
 
     def demand(self, mark: str) -> None:
-        "Move past this mark or keyword; raises BIFError if it is not there."
+        """Move past this mark or keyword; raises BIFError if it is not there.
+
+        Parameters
+        ----------
+        mark : str
+        """
         if not self.sees(mark):
             self.wants(repr(mark))
 
 # %% ../../nbs/02-network/bif.ipynb #brief
 def brief(text: str) -> str:
-    "A piece of a file as an error shows it: quoted, and not longer than a line."
+    """A piece of a file as an error shows it: quoted, and not longer than a line.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+    """
     return repr(text if len(text) <= 40 else text[:39] + "…")
 
 # %% ../../nbs/02-network/bif.ipynb #pieces
@@ -156,14 +273,36 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 def read_name(cursor: Cursor, what: str) -> Token:
-    "A word or a quoted string; raises BIFError."
+    """A word or a quoted string; raises BIFError.
+
+    Parameters
+    ----------
+    cursor : Cursor
+    what : str
+
+    Returns
+    -------
+    Token
+    """
     if cursor.token.kind not in ("word", "string") or not cursor.token.text.strip():
         cursor.wants(what)
     return cursor.step()
 
 
 def read_names(cursor: Cursor, what: str, close: str, most: int) -> list[Token]:
-    "At least one name, up to the closing mark; raises BIFError, also for more than `most`."
+    """At least one name, up to the closing mark; raises BIFError, also for more than `most`.
+
+    Parameters
+    ----------
+    cursor : Cursor
+    what : str
+    close : str
+    most : int
+
+    Returns
+    -------
+    list[Token]
+    """
     found = [read_name(cursor, what)]
     while not cursor.sees(close):
         if len(found) == most:
@@ -173,7 +312,17 @@ def read_names(cursor: Cursor, what: str, close: str, most: int) -> list[Token]:
 
 
 def read_numbers(cursor: Cursor, count: int) -> list[float]:
-    "Exactly `count` probabilities and a semicolon; raises BIFError."
+    """Exactly `count` probabilities and a semicolon; raises BIFError.
+
+    Parameters
+    ----------
+    cursor : Cursor
+    count : int
+
+    Returns
+    -------
+    list[float]
+    """
     start = cursor.token.start
     found: list[float] = []
     while not cursor.sees(";"):
@@ -193,7 +342,17 @@ def read_numbers(cursor: Cursor, count: int) -> list[float]:
 
 # %% ../../nbs/02-network/bif.ipynb #variable
 def read_states(cursor: Cursor, name: str) -> tuple[str, ...]:
-    "`discrete [ K ] { a, b, … };`; raises BIFError."
+    """`discrete [ K ] { a, b, … };`; raises BIFError.
+
+    Parameters
+    ----------
+    cursor : Cursor
+    name : str
+
+    Returns
+    -------
+    tuple[str, ...]
+    """
     cursor.demand("discrete")
     cursor.demand("[")
     size = read_name(cursor, "the number of states")
@@ -219,7 +378,17 @@ PROPERTY = re.compile(rf'(?>[^";{{}}]+|{STRING})*+')
 
 
 def read_property(cursor: Cursor, kept: list[str]) -> bool:
-    "`property …;`, if that is next: adds the text to `kept`; raises BIFError for one without an end."
+    """`property …;`, if that is next: adds the text to `kept`; raises BIFError for one without an end.
+
+    Parameters
+    ----------
+    cursor : Cursor
+    kept : list[str]
+
+    Returns
+    -------
+    bool
+    """
     if cursor.token.text != "property" or cursor.token.kind != "word":
         return False
     match = PROPERTY.match(cursor.text, cursor.token.end)
@@ -235,7 +404,17 @@ def read_variable(
     states: dict[str, tuple[str, ...]],  # one is added
     properties: dict[str, list[str]],  # those of the variable are added
 ) -> None:
-    "`NAME { type discrete [ K ] { a, b, … }; }`; raises BIFError."
+    """`NAME { type discrete [ K ] { a, b, … }; }`; raises BIFError.
+
+    Parameters
+    ----------
+    cursor : Cursor
+        after the word "variable"
+    states : dict[str, tuple[str, ...]]
+        one is added
+    properties : dict[str, list[str]]
+        those of the variable are added
+    """
     node, found = read_name(cursor, "a variable's name"), None
     if node.text in states:
         cursor.fail(f"variable {brief(node.text)} is declared twice", node.start)
@@ -253,7 +432,19 @@ def read_variable(
 
 # %% ../../nbs/02-network/bif.ipynb #rows
 def read_distributions(cursor: Cursor, count: int, size: int) -> np.ndarray:  # (count, size)
-    "Rows that each sum to 1, the position in a row changing slowest; raises BIFError."
+    """Rows that each sum to 1, the position in a row changing slowest; raises BIFError.
+
+    Parameters
+    ----------
+    cursor : Cursor
+    count : int
+    size : int
+
+    Returns
+    -------
+    np.ndarray
+        (count, size)
+    """
     start = cursor.token.start
     rows = np.reshape(read_numbers(cursor, count * size), (size, count)).T
     off = np.abs(rows.sum(axis=1) - 1)
@@ -266,7 +457,17 @@ def read_distributions(cursor: Cursor, count: int, size: int) -> np.ndarray:  # 
 
 
 def row_number(cursor: Cursor, places: Sequence[dict[str, int]]) -> int:
-    "`(a, b)`: which row this is, the last parent's state changing fastest; raises BIFError."
+    """`(a, b)`: which row this is, the last parent's state changing fastest; raises BIFError.
+
+    Parameters
+    ----------
+    cursor : Cursor
+    places : Sequence[dict[str, int]]
+
+    Returns
+    -------
+    int
+    """
     start, row = cursor.token.start, 0
     cursor.demand("(")
     listed = read_names(cursor, "a parent's state", ")", MAX_PARENTS)
@@ -287,7 +488,17 @@ DIGITS = frozenset("0123456789.eE+-")
 
 
 def block_end(text: str, at: int) -> int:
-    "Where the next brace is that stands in no string and no comment, or the end of the text."
+    """Where the next brace is that stands in no string and no comment, or the end of the text.
+
+    Parameters
+    ----------
+    text : str
+    at : int
+
+    Returns
+    -------
+    int
+    """
     end = text.find("}", at)
     if end >= 0 and not any(mark in text[at:end] for mark in '"/{'):  # nearly always, and quickly seen
         return end
@@ -295,7 +506,16 @@ def block_end(text: str, at: int) -> int:
 
 
 def without_asides(body: str) -> tuple[str, dict[str, str]]:
-    "The text with a blank for each comment and a word for each string, and what those words stand for."
+    """The text with a blank for each comment and a word for each string, and what those words stand for.
+
+    Parameters
+    ----------
+    body : str
+
+    Returns
+    -------
+    tuple[str, dict[str, str]]
+    """
     meant: dict[str, str] = {}
 
     def word(match: re.Match) -> str:
@@ -312,7 +532,22 @@ def quick_rows(
     places: Sequence[dict[str, int]],  # for each parent: state -> its position
     size: int,  # K, the node's own number of states
 ) -> np.ndarray | None:  # shape (*parents' sizes, K); None: not that plain
-    "All rows of a plain block, each once."
+    """All rows of a plain block, each once.
+
+    Parameters
+    ----------
+    body : str
+        what stands between the braces of a probability block
+    places : Sequence[dict[str, int]]
+        for each parent: state -> its position
+    size : int
+        K, the node's own number of states
+
+    Returns
+    -------
+    np.ndarray | None
+        shape (*parents' sizes, K); None: not that plain
+    """
     meant: dict[str, str] = {}
     if '"' in body or "/" in body:
         body, meant = without_asides(body)
@@ -336,7 +571,18 @@ def quick_rows(
 
 
 def quick_numbers(rows: Sequence[list[str]], size: int) -> np.ndarray | None:  # (rows, size)
-    "Rows of probabilities, all of this size."
+    """Rows of probabilities, all of this size.
+
+    Parameters
+    ----------
+    rows : Sequence[list[str]]
+    size : int
+
+    Returns
+    -------
+    np.ndarray | None
+        (rows, size)
+    """
     if set(map(len, rows)) != {size}:
         return None
     words = list(itertools.chain.from_iterable(rows))
@@ -354,7 +600,22 @@ def quick_keys(
     places: Sequence[dict[str, int]],  # for each parent: state -> its position
     meant: Mapping[str, str],  # what the words that stand for strings mean
 ) -> np.ndarray | None:  # (rows,)
-    "Which row each key `(a, b` is, if every row is there."
+    """Which row each key `(a, b` is, if every row is there.
+
+    Parameters
+    ----------
+    cut : Sequence[list[str]]
+        for each row, what stands before and behind its closing parenthesis
+    places : Sequence[dict[str, int]]
+        for each parent: state -> its position
+    meant : Mapping[str, str]
+        what the words that stand for strings mean
+
+    Returns
+    -------
+    np.ndarray | None
+        (rows,)
+    """
     if set(map(len, cut)) != {2}:
         return None
     flat, width = " ".join([key for key, _ in cut]).replace("(", " ( ").split(), len(places) + 1
@@ -375,7 +636,24 @@ def read_block(
     size: int,  # K, the node's own number of states
     kept: list[str],  # properties are added
 ) -> np.ndarray:  # shape (*parents' sizes, K)
-    "The rows of a probability block, as one table; raises BIFError."
+    """The rows of a probability block, as one table; raises BIFError.
+
+    Parameters
+    ----------
+    cursor : Cursor
+        after the opening brace
+    places : Sequence[dict[str, int]]
+        for each parent: state -> its position
+    size : int
+        K, the node's own number of states
+    kept : list[str]
+        properties are added
+
+    Returns
+    -------
+    np.ndarray
+        shape (*parents' sizes, K)
+    """
     start, shape = cursor.token.start, tuple(map(len, places))
     end = block_end(cursor.text, start)
     if cursor.text[end : end + 1] == "}" and (quick := quick_rows(cursor.text[start:end], places, size)) is not None:
@@ -410,7 +688,19 @@ def read_probability(
     found: dict[str, tuple[list[str], np.ndarray]],  # node -> its parents and table; one is added
     properties: dict[str, list[str]],  # those of the node are added
 ) -> None:
-    "`( X | Y, Z ) { … }`; raises BIFError."
+    """`( X | Y, Z ) { … }`; raises BIFError.
+
+    Parameters
+    ----------
+    cursor : Cursor
+        after the word "probability"
+    states : Mapping[str, tuple[str, ...]]
+        of all variables
+    found : dict[str, tuple[list[str], np.ndarray]]
+        node -> its parents and table; one is added
+    properties : dict[str, list[str]]
+        those of the node are added
+    """
     cursor.demand("(")
     node = read_name(cursor, "a variable's name")
     parents: list[Token] = []
@@ -448,7 +738,17 @@ BEGINS = {word: re.compile(pattern, re.S) for word, pattern in FOLLOWS.items()}
 
 
 def next_block(cursor: Cursor) -> str:  # "network", "variable" or "probability"; "" at the end of the file
-    "Move past text between blocks, and past the keyword of the next one; raises BIFError for a brace outside of them."
+    """Move past text between blocks, and past the keyword of the next one; raises BIFError for a brace outside of them.
+
+    Parameters
+    ----------
+    cursor : Cursor
+
+    Returns
+    -------
+    str
+        "network", "variable" or "probability"; "" at the end of the file
+    """
     while cursor.token.kind != "end":
         token = cursor.token
         if token.kind == "word" and token.text in BEGINS and BEGINS[token.text].match(cursor.text, token.end):
@@ -462,7 +762,13 @@ def next_block(cursor: Cursor) -> str:  # "network", "variable" or "probability"
 
 
 def read_network(cursor: Cursor, kept: list[str]) -> None:
-    "`NAME { … }`, after the word \"network\": adds to `kept`; raises BIFError."
+    """`NAME { … }`, after the word "network": adds to `kept`; raises BIFError.
+
+    Parameters
+    ----------
+    cursor : Cursor
+    kept : list[str]
+    """
     if not cursor.sees("{"):
         read_name(cursor, "the network's name")
         cursor.demand("{")
@@ -472,7 +778,12 @@ def read_network(cursor: Cursor, kept: list[str]) -> None:
 
 
 def skip_block(cursor: Cursor) -> None:
-    "Move past `( … ) { … }`; raises BIFError if it has no end."
+    """Move past `( … ) { … }`; raises BIFError if it has no end.
+
+    Parameters
+    ----------
+    cursor : Cursor
+    """
     opening = BLOCK.match(cursor.text, cursor.token.start)
     cursor.jump(opening.end() if opening else cursor.token.start)
     cursor.demand("{")
@@ -484,7 +795,19 @@ def parse_document(
     text: str,  # of a BIF file
     source: str = "BIF text",  # what to call it in an error
 ) -> Document:
-    "Read the text of a BIF file, with its properties; raises BIFError with line and column for anything out of place."
+    """Read the text of a BIF file, with its properties; raises BIFError with line and column for anything out of place.
+
+    Parameters
+    ----------
+    text : str
+        of a BIF file
+    source : str, default "BIF text"
+        what to call it in an error
+
+    Returns
+    -------
+    Document
+    """
     cursor = Cursor(text, source)
     later: list[int] = []
     properties: dict[str, list[str]] = {"": []}
@@ -520,12 +843,34 @@ def parse_bif(
     text: str,  # of a BIF file
     source: str = "BIF text",  # what to call it in an error
 ) -> Tables:
-    "The tables in the text of a BIF file; raises BIFError with line and column for anything out of place."
+    """The tables in the text of a BIF file; raises BIFError with line and column for anything out of place.
+
+    Parameters
+    ----------
+    text : str
+        of a BIF file
+    source : str, default "BIF text"
+        what to call it in an error
+
+    Returns
+    -------
+    Tables
+    """
     return parse_document(text, source).tables
 
 # %% ../../nbs/02-network/bif.ipynb #read-bif
 def decoded(data: bytes, path: str | os.PathLike[str]) -> str:
-    "The text in a file's bytes; raises BIFError, warns NetworkWarning of an encoding that had to be guessed."
+    """The text in a file's bytes; raises BIFError, warns NetworkWarning of an encoding that had to be guessed.
+
+    Parameters
+    ----------
+    data : bytes
+    path : str | os.PathLike[str]
+
+    Returns
+    -------
+    str
+    """
     try:
         if data.startswith((b"\xff\xfe", b"\xfe\xff")):
             return data.decode("utf-16")
@@ -549,7 +894,17 @@ def decoded(data: bytes, path: str | os.PathLike[str]) -> str:
 def read_document(
     path: str | os.PathLike[str],  # a BIF file, plain or gzipped
 ) -> Document:
-    "Read a BIF file, with its properties; raises BIFError with file, line and column, or OSError."
+    """Read a BIF file, with its properties; raises BIFError with file, line and column, or OSError.
+
+    Parameters
+    ----------
+    path : str | os.PathLike[str]
+        a BIF file, plain or gzipped
+
+    Returns
+    -------
+    Document
+    """
     try:
         with open(path, "rb") as file:
             zipped = file.peek(2)[:2] == b"\x1f\x8b"
@@ -567,12 +922,31 @@ def read_document(
 def read_bif(
     path: str | os.PathLike[str],  # a BIF file, plain or gzipped
 ) -> Tables:
-    "The tables in a BIF file; raises BIFError with file, line and column, or OSError if it cannot be opened."
+    """The tables in a BIF file; raises BIFError with file, line and column, or OSError if it cannot be opened.
+
+    Parameters
+    ----------
+    path : str | os.PathLike[str]
+        a BIF file, plain or gzipped
+
+    Returns
+    -------
+    Tables
+    """
     return read_document(path).tables
 
 # %% ../../nbs/02-network/bif.ipynb #write-bif
 def quoted(name: str) -> str:
-    "A name as it stands in a file: in quotes if it is no plain word."
+    """A name as it stands in a file: in quotes if it is no plain word.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    str
+    """
     match = TOKEN.fullmatch(name)
     if match and match["word"] == name and name.isprintable():
         return name
@@ -580,7 +954,16 @@ def quoted(name: str) -> str:
 
 
 def property_line(text: str) -> str:
-    "One line of a block; raises ValueError for text that would end before it is over."
+    """One line of a block; raises ValueError for text that would end before it is over.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+    """
     if not text.strip() or not PROPERTY.fullmatch(text) or re.search(r"[\r\n]", text):
         raise ValueError(
             f"{brief(text)} cannot be a property: write one line, without braces, and semicolons only in quotes"
@@ -593,7 +976,20 @@ def format_bif(
     name: str = "unknown",  # the network's
     properties: Mapping[str, Sequence[str]] | None = None,  # by variable; "": of the network
 ) -> str:
-    "The text of a BIF file, read again to the last bit; raises ValueError for a property that could not be."
+    """The text of a BIF file, read again to the last bit; raises ValueError for a property that could not be.
+
+    Parameters
+    ----------
+    tables : Tables
+    name : str, default "unknown"
+        the network's
+    properties : Mapping[str, Sequence[str]] | None, default None
+        by variable; "": of the network
+
+    Returns
+    -------
+    str
+    """
     said = {node: "".join(map(property_line, kept)) for node, kept in (properties or {}).items()}
     lines = [f"network {quoted(name)} {{\n{said.get('', '')}}}"]
     for node, states in zip(tables.names, tables.states):
@@ -612,7 +1008,17 @@ def format_bif(
 
 # %% ../../nbs/02-network/bif.ipynb #check-cpt
 def cpt_label(family: Sequence[tuple[str, Sequence[str]]], at: Sequence[int]) -> str:
-    "What an error calls a row of a CPT; `family`: name and states of the parents, then of the node."
+    """What an error calls a row of a CPT; `family`: name and states of the parents, then of the node.
+
+    Parameters
+    ----------
+    family : Sequence[tuple[str, Sequence[str]]]
+    at : Sequence[int]
+
+    Returns
+    -------
+    str
+    """
     given = ", ".join(f"{name}={states[k]}" for (name, states), k in zip(family, at))
     return f"the CPT of {family[-1][0]!r}" + (f", row {given}," if given else "")
 
@@ -621,7 +1027,20 @@ def checked_cpt(
     cpt: ArrayLike,  # shape (*parents' sizes, own size)
     family: Sequence[tuple[str, Sequence[str]]],  # name and states of each parent, then of the node itself
 ) -> tuple[np.ndarray, np.ndarray]:  # a read-only copy with rows that sum to 1; how far each row was off
-    "One node's table; raises ValueError that names the row."
+    """One node's table; raises ValueError that names the row.
+
+    Parameters
+    ----------
+    cpt : ArrayLike
+        shape (*parents' sizes, own size)
+    family : Sequence[tuple[str, Sequence[str]]]
+        name and states of each parent, then of the node itself
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        a read-only copy with rows that sum to 1; how far each row was off
+    """
     shape = tuple(len(states) for _, states in family)
     try:
         table = np.array(cpt, dtype=float) + 0.0  # −0 becomes 0
@@ -653,7 +1072,23 @@ def checked_tables(
     parents: Sequence[Sequence[int]],  # positions of each node's parents
     cpts: Sequence[ArrayLike],  # of each node, shape (*parents' sizes, own size)
 ) -> Tables:
-    "The parts of a network as tuples and read-only arrays; raises ValueError for what is no network."
+    """The parts of a network as tuples and read-only arrays; raises ValueError for what is no network.
+
+    Parameters
+    ----------
+    names : Sequence[str]
+        of the n nodes
+    states : Sequence[Sequence[str]]
+        of each node
+    parents : Sequence[Sequence[int]]
+        positions of each node's parents
+    cpts : Sequence[ArrayLike]
+        of each node, shape (*parents' sizes, own size)
+
+    Returns
+    -------
+    Tables
+    """
     if texts := [s for s in (names, *states) if isinstance(s, str)]:
         raise ValueError(f"expected a list of names, found the text {texts[0]!r}: write [{texts[0]!r}]")
     nodes, labels = tuple(names), tuple(map(tuple, states))
@@ -675,7 +1110,13 @@ def checked_tables(
 
 
 def warn_rounded(families: Sequence[Sequence[tuple[str, Sequence[str]]]], off: Sequence[np.ndarray]) -> None:
-    "Say how many rows were scaled, if any were off by more than floating point explains, and which one most."
+    """Say how many rows were scaled, if any were off by more than floating point explains, and which one most.
+
+    Parameters
+    ----------
+    families : Sequence[Sequence[tuple[str, Sequence[str]]]]
+    off : Sequence[np.ndarray]
+    """
     worst = max(range(len(off)), key=lambda j: off[j].max())
     if off[worst].max() > 1e-9:
         rows, nodes = sum(int((o > 1e-9).sum()) for o in off), sum(bool((o > 1e-9).any()) for o in off)

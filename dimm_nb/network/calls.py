@@ -8,11 +8,11 @@ __all__ = ['PLAIN', 'PACKAGE', 'Args', 'Answer', 'MANY', 'Class', 'SEEDS', 'argu
            'checked_choice']
 
 # %% ../../nbs/02-network/calls.ipynb #imports
+import dis
 import importlib
 import inspect
 import math
 import numbers
-import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -22,12 +22,31 @@ from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
 
 # %% ../../nbs/02-network/calls.ipynb #fits
 def arguments_of(hint: Any) -> tuple[Any, ...]: # a union's members, else the hint alone
-    "What an annotation allows, one by one."
+    """What an annotation allows, one by one.
+
+    Parameters
+    ----------
+    hint : Any
+
+    Returns
+    -------
+    tuple[Any, ...]
+        a union's members, else the hint alone
+    """
     return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
 
 
 def numeric(value: object) -> bool:
-    "Whether an array of numbers can be made of it."
+    """Whether an array of numbers can be made of it.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    bool
+    """
     import numpy as np
 
     try: return np.ndim(np.asarray(value, float)) > 0
@@ -35,7 +54,17 @@ def numeric(value: object) -> bool:
 
 
 def fits_one(value: object, hint: Any) -> bool:
-    "Whether a value is what an annotation says that is no union."
+    """Whether a value is what an annotation says that is no union.
+
+    Parameters
+    ----------
+    value : object
+    hint : Any
+
+    Returns
+    -------
+    bool
+    """
     import numpy as np
 
     kind = get_origin(hint) or hint
@@ -55,7 +84,17 @@ def fits_one(value: object, hint: Any) -> bool:
 
 
 def fits(value: object, hint: Any) -> bool:
-    "Whether a value is what an annotation says, as far as it says it."
+    """Whether a value is what an annotation says, as far as it says it.
+
+    Parameters
+    ----------
+    value : object
+    hint : Any
+
+    Returns
+    -------
+    bool
+    """
     from numpy.typing import ArrayLike
 
     allowed, arrays = arguments_of(hint), get_args(ArrayLike)
@@ -70,7 +109,16 @@ PLAIN = {"int": "a whole number", "float": "a number", "str": "a text", "bool": 
 
 
 def spelled(hint: Any) -> str:
-    "An annotation in words."
+    """An annotation in words.
+
+    Parameters
+    ----------
+    hint : Any
+
+    Returns
+    -------
+    str
+    """
     from numpy.typing import ArrayLike
 
     allowed, arrays = arguments_of(hint), get_args(ArrayLike)
@@ -93,7 +141,17 @@ MANY = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
 
 
 def hint_of(function: Callable[..., Any], name: str) -> Any:
-    "A parameter's annotation; Any for one that only a type checker can read."
+    """A parameter's annotation; Any for one that only a type checker can read.
+
+    Parameters
+    ----------
+    function : Callable[..., Any]
+    name : str
+
+    Returns
+    -------
+    Any
+    """
     import numpy as np
 
     hint = inspect.signature(function).parameters[name].annotation
@@ -110,14 +168,30 @@ def misfit(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     error: Exception, # how it failed
-) -> str: # "" where none is to be blamed, or is named already
-    "Which argument of a call that failed is not what it should be."
+) -> str: # "" where none is to be blamed, or the package has said what is wrong
+    """Which argument of a call that failed is not what it should be.
+
+    Parameters
+    ----------
+    function : Callable[..., Any]
+    args : tuple[Any, ...]
+    kwargs : dict[str, Any]
+    error : Exception
+        how it failed
+
+    Returns
+    -------
+    str
+        "" where none is to be blamed, or the package has said what is wrong
+    """
     try: given = inspect.signature(function).bind(*args, **kwargs).arguments
     except TypeError: return ""
     last = error.__traceback__
     while last and last.tb_next: last = last.tb_next
-    own = last is not None and str(last.tb_frame.f_globals.get("__name__")).partition(".")[0] == PACKAGE
-    if own and any(re.search(rf"\b{name}\b", str(error)) for name in given): return ""
+    assert last is not None # it has just been raised
+    code, names = last.tb_frame.f_code.co_code, last.tb_frame.f_globals
+    ours = names is inspect.unwrap(function).__globals__ or str(names.get("__name__")).partition(".")[0] == PACKAGE
+    if ours and code[last.tb_lasti] == dis.opmap["RAISE_VARARGS"]: return "" # words of our own
     for name, value in given.items():
         if inspect.signature(function).parameters[name].kind in MANY: continue
         if not fits(value, hint := hint_of(function, name)):
@@ -129,7 +203,17 @@ def misfit(
 
 
 def says_which(function: Callable[Args, Answer]) -> Callable[Args, Answer]: # signature and docstring as they are
-    "Where a call fails for an argument of the wrong type, raise WrongType, a TypeError and ValueError, that names it."
+    """Where a call fails for an argument of the wrong type, raise WrongType, a TypeError and ValueError, that names it.
+
+    Parameters
+    ----------
+    function : Callable[Args, Answer]
+
+    Returns
+    -------
+    Callable[Args, Answer]
+        signature and docstring as they are
+    """
     @wraps(function)
     def call(*args: Args.args, **kwargs: Args.kwargs) -> Answer:
         try: return function(*args, **kwargs)
@@ -144,7 +228,12 @@ Class = TypeVar("Class", bound=type)
 
 
 def fields_say_which(cls: Class) -> Class:
-    "The same for making an object of a dataclass."
+    """The same for making an object of a dataclass.
+
+    Returns
+    -------
+    Class
+    """
     cls.__init__ = says_which(cls.__init__) # type: ignore[misc]  # that is what a class decorator does
     return cls
 
@@ -152,7 +241,18 @@ def fields_say_which(cls: Class) -> Class:
 def once_positional(
     *options: str, # keyword-only parameters that 0.1 took by position, in that order, after the data
 ) -> Callable[[Callable[Args, Answer]], Callable[Args, Answer]]:  # a decorator that leaves the signature as it is
-    "Take options by position once more, with a DeprecationWarning; raises TypeError for more than 0.1 had."
+    """Take options by position once more, with a DeprecationWarning; raises TypeError for more than 0.1 had.
+
+    Parameters
+    ----------
+    *options : str
+        keyword-only parameters that 0.1 took by position, in that order, after the data
+
+    Returns
+    -------
+    Callable[[Callable[Args, Answer]], Callable[Args, Answer]]
+        a decorator that leaves the signature as it is
+    """
     def decorate(inner: Callable[Args, Answer]) -> Callable[Args, Answer]:
         function = says_which(inner)
         data = sum(p.kind is p.POSITIONAL_OR_KEYWORD for p in inspect.signature(function).parameters.values())
@@ -188,7 +288,15 @@ def tell(
     message: str, # what to know, and what to do
     category: type[Warning], # one of the package's own, or DeprecationWarning
 ) -> None:
-    "Warn at the line outside the package from which it was called."
+    """Warn at the line outside the package from which it was called.
+
+    Parameters
+    ----------
+    message : str
+        what to know, and what to do
+    category : type[Warning]
+        one of the package's own, or DeprecationWarning
+    """
     level, frame = 2, sys._getframe(1)
     while frame.f_back and str(frame.f_globals.get("__name__")).partition(".")[0] == PACKAGE:
         level, frame = level + 1, frame.f_back
@@ -200,7 +308,17 @@ def checked_choice(
     given: object, # what was given
     choices: object, # a Literal of texts
 ) -> None:
-    "Raises ValueError that names the choices, unless one of them was given."
+    """Raises ValueError that names the choices, unless one of them was given.
+
+    Parameters
+    ----------
+    option : str
+        its name, as in the call
+    given : object
+        what was given
+    choices : object
+        a Literal of texts
+    """
     known = get_args(choices)
     if given not in known:
         raise ValueError(f"{option} must be {', '.join(map(repr, known[:-1]))} or {known[-1]!r}, not {given!r}")

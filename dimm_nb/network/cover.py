@@ -19,7 +19,20 @@ def ancestor_sets(
     parents: Sequence[Sequence[int]], # parents[j]: positions of node j's parents
     order: Sequence[int], # topological
 ) -> list[int]: # n bit sets: each node's ancestors and itself
-    "On whom each node depends."
+    """On whom each node depends.
+
+    Parameters
+    ----------
+    parents : Sequence[Sequence[int]]
+        parents[j]: positions of node j's parents
+    order : Sequence[int]
+        topological
+
+    Returns
+    -------
+    list[int]
+        n bit sets: each node's ancestors and itself
+    """
     found = [0] * len(parents)
     for j in order:
         found[j] = 1 << j
@@ -30,7 +43,19 @@ def restricted(
     net: CausalNetwork,
     nodes: Sequence[int], # ascending, with all their ancestors
 ) -> CausalNetwork: # these nodes only, in the same order
-    "The network of some nodes that depend on no others."
+    """The network of some nodes that depend on no others.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    nodes : Sequence[int]
+        ascending, with all their ancestors
+
+    Returns
+    -------
+    CausalNetwork
+        these nodes only, in the same order
+    """
     place = {v: k for k, v in enumerate(nodes)}
     names = tuple(net.names[v] for v in nodes)
     parents = Parents([tuple(place[p] for p in net.parents[v]) for v in nodes], names)
@@ -45,13 +70,33 @@ SMALL = 300_000  # table entries of all cliques of a part: below, propagation ta
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    "Some nodes with all their ancestors, and the junction tree of their network."
+    """Some nodes with all their ancestors, and the junction tree of their network.
+
+    Attributes
+    ----------
+    nodes : tuple[int, ...]
+        positions in the whole network, ascending
+    reads : tuple[int, ...]
+        those of them whose marginals are read here: in no other part
+    tree : JunctionTree
+        of the nodes, counted from 0
+    """
     nodes: tuple[int, ...] # positions in the whole network, ascending
     reads: tuple[int, ...] # those of them whose marginals are read here: in no other part
     tree: JunctionTree # of the nodes, counted from 0
 
 def side_by_side(masks: Sequence[int]) -> list[int]: # the same bit sets
-    "In a row, the largest first, each next to the one that it shares most with."
+    """In a row, the largest first, each next to the one that it shares most with.
+
+    Parameters
+    ----------
+    masks : Sequence[int]
+
+    Returns
+    -------
+    list[int]
+        the same bit sets
+    """
     left = sorted(masks, key=int.bit_count)
     row = [left.pop()] if left else []
     while left:
@@ -60,7 +105,16 @@ def side_by_side(masks: Sequence[int]) -> list[int]: # the same bit sets
     return row
 
 def table_entries(tree: JunctionTree) -> int:
-    "Of all cliques together."
+    """Of all cliques together.
+
+    Parameters
+    ----------
+    tree : JunctionTree
+
+    Returns
+    -------
+    int
+    """
     return sum(map(tree.entries, range(len(tree.cliques))))
 
 @lru_cache(maxsize=32)
@@ -72,7 +126,28 @@ def cover(
     max_entries: int, # largest clique allowed, in table entries
     small: int, # entries of all cliques of a part below which it is not halved
 ) -> tuple[Part, ...]: # every node is read in one of them
-    "Parts small enough to compute with, planned once a network; raises ValueError where there are none."
+    """Parts small enough to compute with, planned once a network; raises ValueError where there are none.
+
+    Parameters
+    ----------
+    names : tuple[str, ...]
+        n: for the error message
+    parents : tuple[tuple[int, ...], ...]
+        parents[j]: positions of node j's parents
+    sizes : tuple[int, ...]
+        n: number of states
+    order : tuple[int, ...]
+        topological
+    max_entries : int
+        largest clique allowed, in table entries
+    small : int
+        entries of all cliques of a part below which it is not halved
+
+    Returns
+    -------
+    tuple[Part, ...]
+        every node is read in one of them
+    """
     ancestors = ancestor_sets(parents, order)
     inner = {p for ps in parents for p in ps}
     row = side_by_side([ancestors[j] for j in range(len(parents)) if j not in inner])
@@ -111,5 +186,19 @@ def parts_of(
     max_entries: int = MAX_ENTRIES, # largest clique allowed, in table entries
     small: int = SMALL, # entries of all cliques of a part below which it is not halved
 ) -> tuple[Part, ...]: # every node is read in one of them
-    "A network's cover; raises ValueError where a node's ancestors alone are too much."
+    """A network's cover; raises ValueError where a node's ancestors alone are too much.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    max_entries : int, default MAX_ENTRIES
+        largest clique allowed, in table entries
+    small : int, default SMALL
+        entries of all cliques of a part below which it is not halved
+
+    Returns
+    -------
+    tuple[Part, ...]
+        every node is read in one of them
+    """
     return cover(net.names, tuple(net.parents), net.sizes, net.order, max_entries, small)

@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 
 # %% ../../nbs/02-network/drawing.ipynb #layers
 def node_layers(net: CausalNetwork) -> list[int]:  # of each node, 0 at the top
-    "Longest-path layers, with roots just above their first child."
+    """Longest-path layers, with roots just above their first child.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+
+    Returns
+    -------
+    list[int]
+        of each node, 0 at the top
+    """
     layer = [0] * len(net.names)
     for j in net.order:
         layer[j] = 1 + max((layer[p] for p in net.parents[j]), default=-1)
@@ -35,7 +45,17 @@ def node_layers(net: CausalNetwork) -> list[int]:  # of each node, 0 at the top
 def layered(
     net: CausalNetwork,
 ) -> tuple[dict, list[list]]:  # {(parent, child): the points its arrow joins}, and the points of each layer
-    "Points and arrows to be drawn; a point is a node (its position) or a bend (parent, child, layer)."
+    """Points and arrows to be drawn; a point is a node (its position) or a bend (parent, child, layer).
+
+    Parameters
+    ----------
+    net : CausalNetwork
+
+    Returns
+    -------
+    tuple[dict, list[list]]
+        {(parent, child): the points its arrow joins}, and the points of each layer
+    """
     layer = node_layers(net)
     layers: list[list] = [[j for j in net.order if layer[j] == level] for level in range(1 + max(layer))]
     arrows = {}
@@ -49,7 +69,17 @@ def layered(
 
 # %% ../../nbs/02-network/drawing.ipynb #crossings
 def crossings(arrows: dict, layers: list[list]) -> int:
-    "How often two arrows cross, were their pieces straight lines between neighbouring layers."
+    """How often two arrows cross, were their pieces straight lines between neighbouring layers.
+
+    Parameters
+    ----------
+    arrows : dict
+    layers : list[list]
+
+    Returns
+    -------
+    int
+    """
     at = {point: (level, k) for level, points in enumerate(layers) for k, point in enumerate(points)}
     pieces: list[list] = [[] for _ in layers]
     for points in arrows.values():
@@ -60,7 +90,17 @@ def crossings(arrows: dict, layers: list[list]) -> int:
 
 
 def neighbours_of(arrows: dict) -> dict:  # point -> the points it is joined to
-    "Which points pieces of arrows join."
+    """Which points pieces of arrows join.
+
+    Parameters
+    ----------
+    arrows : dict
+
+    Returns
+    -------
+    dict
+        point -> the points it is joined to
+    """
     joined: dict = {}
     for points in arrows.values():
         for a, b in zip(points, points[1:]):
@@ -70,7 +110,18 @@ def neighbours_of(arrows: dict) -> dict:  # point -> the points it is joined to
 
 # %% ../../nbs/02-network/drawing.ipynb #ordered
 def sorted_layers(layers: list[list], joined: dict, downwards: bool) -> list[list]:
-    "Each layer in turn, sorted by the mean place of its points' neighbours in the layer before."
+    """Each layer in turn, sorted by the mean place of its points' neighbours in the layer before.
+
+    Parameters
+    ----------
+    layers : list[list]
+    joined : dict
+    downwards : bool
+
+    Returns
+    -------
+    list[list]
+    """
     layers, step = [list(points) for points in layers], -1 if downwards else 1
     for level in range(1, len(layers)) if downwards else range(len(layers) - 2, -1, -1):
         beside = {point: k for k, point in enumerate(layers[level + step])}
@@ -88,7 +139,21 @@ def ordered(
     starts: int = 20,  # starting orders: as given, then random ones (the same each time)
     sweeps: int = 12,  # down and up in turn
 ) -> list[list]:
-    "The layers, in an order with few crossings."
+    """The layers, in an order with few crossings.
+
+    Parameters
+    ----------
+    arrows : dict
+    layers : list[list]
+    starts : int, default 20
+        starting orders: as given, then random ones (the same each time)
+    sweeps : int, default 12
+        down and up in turn
+
+    Returns
+    -------
+    list[list]
+    """
     joined, rng = neighbours_of(arrows), np.random.default_rng(0)
     best, fewest = layers, crossings(arrows, layers)
     for start in range(starts):
@@ -104,7 +169,16 @@ BEND, LETTER, MARGIN, MOST_LETTERS = 0.2, 0.037, 0.13, 16  # half the room they 
 
 
 def shortened(label: str) -> str:
-    "A label that fits its box."
+    """A label that fits its box.
+
+    Parameters
+    ----------
+    label : str
+
+    Returns
+    -------
+    str
+    """
     return label if len(label) <= MOST_LETTERS else label[: MOST_LETTERS - 1] + "…"
 
 
@@ -114,7 +188,21 @@ def places(
     half_width: Mapping[int, float],  # of each node's box
     sweeps: int = 30,
 ) -> dict:  # point -> (x, y)
-    "Where each point goes: near its neighbours, in order, and with room for its label."
+    """Where each point goes: near its neighbours, in order, and with room for its label.
+
+    Parameters
+    ----------
+    arrows : dict
+    layers : list[list]
+    half_width : Mapping[int, float]
+        of each node's box
+    sweeps : int, default 30
+
+    Returns
+    -------
+    dict
+        point -> (x, y)
+    """
     from scipy.optimize import isotonic_regression
 
     joined = neighbours_of(arrows)
@@ -133,7 +221,14 @@ BOX, FORCED, CUT, ARROW = "#EAF1F7", "#E69F00", "#C44E00", "#6B7785"
 
 
 def draw_arrow(ax: "Axes", points: list[tuple[float, float]], dashed: bool) -> None:
-    "A smooth arrow through its points, from box to box."
+    """A smooth arrow through its points, from box to box.
+
+    Parameters
+    ----------
+    ax : Axes
+    points : list[tuple[float, float]]
+    dashed : bool
+    """
     from matplotlib.patches import FancyArrowPatch
     from matplotlib.path import Path
 
@@ -155,7 +250,21 @@ def draw_network(
     interventions: Mapping[str, str] | Intervention | None = None,  # node -> state, to show as surgery
     ax: "Axes | None" = None,  # where to draw; None: a new figure of fitting size
 ) -> "Axes":
-    "The graph in layers, causes above effects; raises ValueError for an unknown node or state."
+    """The graph in layers, causes above effects; raises ValueError for an unknown node or state.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+        before surgery
+    interventions : Mapping[str, str] | Intervention | None, default None
+        node -> state, to show as surgery
+    ax : Axes | None, default None
+        where to draw; None: a new figure of fitting size
+
+    Returns
+    -------
+    Axes
+    """
     import matplotlib.pyplot as plt
 
     given = {} if interventions is None else interventions

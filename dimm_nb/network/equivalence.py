@@ -20,7 +20,20 @@ def follows(
     a: int,
     b: int,  # the ends of an edge without a direction
 ) -> bool:
-    "Whether one of Meek's rules says a → b (Meek 1995)."
+    """Whether one of Meek's rules says a → b (Meek 1995).
+
+    Parameters
+    ----------
+    edge : np.ndarray
+        (n, n) edge[a, b] alone: a → b; both ways: no direction yet
+    a : int
+    b : int
+        the ends of an edge without a direction
+
+    Returns
+    -------
+    bool
+    """
     joined = edge | edge.T
     arrow = edge & ~edge.T
     apart = ~joined
@@ -37,7 +50,20 @@ def open_arrows(
     parents: Sequence[Sequence[int]],  # of each node
     settled: Collection[tuple[int, int]] = (),  # (cause, effect): edges whose direction is known beforehand
 ) -> frozenset[tuple[int, int]]:  # (cause, effect): edges that could as well point the other way
-    "The edges that neither data nor prior knowledge direct."
+    """The edges that neither data nor prior knowledge direct.
+
+    Parameters
+    ----------
+    parents : Sequence[Sequence[int]]
+        of each node
+    settled : Collection[tuple[int, int]], default ()
+        (cause, effect): edges whose direction is known beforehand
+
+    Returns
+    -------
+    frozenset[tuple[int, int]]
+        (cause, effect): edges that could as well point the other way
+    """
     n = len(parents)
     arrow = np.zeros((n, n), bool)
     for j, above in enumerate(parents):
@@ -65,7 +91,20 @@ def equivalent_graphs(
     parents: Sequence[Sequence[int]],  # of each node; few edges: all their directions are tried
     settled: Collection[tuple[int, int]] = (),  # (cause, effect): edges whose direction is known beforehand
 ) -> Iterator[frozenset[tuple[int, int]]]:  # of (cause, effect), each graph once
-    "All graphs that fit any rows as well as this one, and what is known beforehand."
+    """All graphs that fit any rows as well as this one, and what is known beforehand.
+
+    Parameters
+    ----------
+    parents : Sequence[Sequence[int]]
+        of each node; few edges: all their directions are tried
+    settled : Collection[tuple[int, int]], default ()
+        (cause, effect): edges whose direction is known beforehand
+
+    Returns
+    -------
+    Iterator[frozenset[tuple[int, int]]]
+        of (cause, effect), each graph once
+    """
     edges = [(a, j) for j, above in enumerate(parents) for a in above]
 
     def collisions(graph: Collection[tuple[int, int]]) -> set[tuple[frozenset[int], int]]:
@@ -81,7 +120,17 @@ def equivalent_graphs(
 
 
 def has_cycle(graph: Collection[tuple[int, int]], n: int) -> bool:
-    "Whether a graph on `n` nodes leads back to where it began: no node can be taken away as one without causes."
+    """Whether a graph on `n` nodes leads back to where it began: no node can be taken away as one without causes.
+
+    Parameters
+    ----------
+    graph : Collection[tuple[int, int]]
+    n : int
+
+    Returns
+    -------
+    bool
+    """
     left, edges = set(range(n)), set(graph)
     while left:
         free = left - {b for _, b in edges}
@@ -92,7 +141,18 @@ def has_cycle(graph: Collection[tuple[int, int]], n: int) -> bool:
 
 # %% ../../nbs/02-network/equivalence.ipynb #covered
 def covered(parents: Sequence[Sequence[int]], cause: int, effect: int) -> bool:
-    "Whether the edge can be turned by itself: the effect has the cause's parents, the cause, and no others."
+    """Whether the edge can be turned by itself: the effect has the cause's parents, the cause, and no others.
+
+    Parameters
+    ----------
+    parents : Sequence[Sequence[int]]
+    cause : int
+    effect : int
+
+    Returns
+    -------
+    bool
+    """
     return cause in parents[effect] and set(parents[effect]) == {*parents[cause], cause}
 
 
@@ -100,7 +160,20 @@ def turned_tables(
     before: np.ndarray,  # (Z, X) P(x | z)
     after: np.ndarray,  # (Z, X, Y) P(y | x, z)
 ) -> tuple[np.ndarray, np.ndarray]:  # (Z, Y) P(y | z); (Z, Y, X) P(x | y, z)
-    "Bayes' rule, row by row; where y cannot be, x keeps its chances."
+    """Bayes' rule, row by row; where y cannot be, x keeps its chances.
+
+    Parameters
+    ----------
+    before : np.ndarray
+        (Z, X) P(x | z)
+    after : np.ndarray
+        (Z, X, Y) P(y | x, z)
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        (Z, Y) P(y | z); (Z, Y, X) P(x | y, z)
+    """
     joint = before[:, :, None] * after
     of_y = joint.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -141,7 +214,20 @@ def turned(
     effect: int,  # positions of two nodes with a covered edge between
 ) -> Net:
     """The same distribution with one edge turned (Chickering 1995), and what its tables rest on; raises ValueError for
-    an edge that is not covered."""
+    an edge that is not covered.
+
+    Parameters
+    ----------
+    net : Net
+        a CausalNetwork
+    cause : int
+    effect : int
+        positions of two nodes with a covered edge between
+
+    Returns
+    -------
+    Net
+    """
     if not covered(net.parents, cause, effect):
         raise ValueError(f"the edge {net.names[cause]} → {net.names[effect]} is not covered: turning it would change "
                          f"the distribution")
@@ -170,7 +256,17 @@ WANDER = 3  # turns for each open arrow: enough to forget where the way began (s
 
 
 def wandered(net: Net, rng: np.random.Generator) -> Net:
-    "The same distribution by another graph: covered edges among the open ones, turned at random."
+    """The same distribution by another graph: covered edges among the open ones, turned at random.
+
+    Parameters
+    ----------
+    net : Net
+    rng : np.random.Generator
+
+    Returns
+    -------
+    Net
+    """
     open_pairs = {frozenset(map(net.names.index, edge)) for edge in net.reversible}
     for _ in range(WANDER * len(open_pairs)):
         edges = [(p, j) for j, above in enumerate(net.parents) for p in above if frozenset((p, j)) in open_pairs]
@@ -185,7 +281,21 @@ def member_networks(
     n: int,  # how many, from 1 up
     seed: int | np.random.Generator = 0,
 ) -> tuple[Net, ...]:  # up to n: one, if no arrow is open and no other network was kept
-    "Networks that the stable period cannot tell apart, the network itself first; raises ValueError for n < 1."
+    """Networks that the stable period cannot tell apart, the network itself first; raises ValueError for n < 1.
+
+    Parameters
+    ----------
+    net : Net
+        a CausalNetwork
+    n : int
+        how many, from 1 up
+    seed : int | np.random.Generator, default 0
+
+    Returns
+    -------
+    tuple[Net, ...]
+        up to n: one, if no arrow is open and no other network was kept
+    """
     if not isinstance(n, (int, np.integer)) or isinstance(n, bool) or n < 1:
         raise ValueError(f"the number of members is whole and at least 1, not {n!r}")
     rng = np.random.default_rng(seed)

@@ -17,7 +17,22 @@ def table_rows(
     sizes: Sequence[int],  # K, the number of states of each column
     nodes: Sequence[int],  # which columns; the last one's state changes fastest
 ) -> np.ndarray:  # (n,)
-    "The number of each row's combination of these nodes' states."
+    """The number of each row's combination of these nodes' states.
+
+    Parameters
+    ----------
+    codes : np.ndarray
+        (n, m) positions of states, a column a node
+    sizes : Sequence[int]
+        K, the number of states of each column
+    nodes : Sequence[int]
+        which columns; the last one's state changes fastest
+
+    Returns
+    -------
+    np.ndarray
+        (n,)
+    """
     place = np.zeros(len(codes), np.int64)
     for v in nodes:
         place *= sizes[v]
@@ -31,7 +46,24 @@ def family_counts(
     j: int,  # the node
     parents: Sequence[int],  # its parents; the last one's state changes fastest
 ) -> np.ndarray:  # (product of the parents' sizes, K_j) rows in which this happens
-    "How often each state of a node occurs beside each combination of its parents'."
+    """How often each state of a node occurs beside each combination of its parents'.
+
+    Parameters
+    ----------
+    codes : np.ndarray
+        (n, m) positions of states, a column a node
+    sizes : Sequence[int]
+        K, the number of states of each column
+    j : int
+        the node
+    parents : Sequence[int]
+        its parents; the last one's state changes fastest
+
+    Returns
+    -------
+    np.ndarray
+        (product of the parents' sizes, K_j) rows in which this happens
+    """
     rows = math.prod(sizes[p] for p in parents)
     place = table_rows(codes, sizes, (*parents, j))
     return np.bincount(place, minlength=rows * sizes[j]).reshape(rows, sizes[j])
@@ -41,7 +73,20 @@ def pseudo_hits(
     hits: np.ndarray,  # (K,) how often each state of the node occurred
     smoothing: float,  # α, in hits
 ) -> np.ndarray:  # (K,) sums to α
-    "What is added to every row of a node's table: α hits in the node's own proportions."
+    """What is added to every row of a node's table: α hits in the node's own proportions.
+
+    Parameters
+    ----------
+    hits : np.ndarray
+        (K,) how often each state of the node occurred
+    smoothing : float
+        α, in hits
+
+    Returns
+    -------
+    np.ndarray
+        (K,) sums to α
+    """
     usual = hits + 0.5
     return smoothing * usual / usual.sum()
 
@@ -50,7 +95,20 @@ def smoothed_table(
     counts: np.ndarray,  # (..., K) hits
     smoothing: float,  # α, in hits
 ) -> tuple[np.ndarray, np.ndarray]:  # (..., K) the table, rows sum to 1; (...) hits behind each row
-    "A node's table from counts, with pseudo-hits in each row."
+    """A node's table from counts, with pseudo-hits in each row.
+
+    Parameters
+    ----------
+    counts : np.ndarray
+        (..., K) hits
+    smoothing : float
+        α, in hits
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        (..., K) the table, rows sum to 1; (...) hits behind each row
+    """
     rows = counts.sum(axis=-1)
     added = pseudo_hits(counts.reshape(-1, counts.shape[-1]).sum(axis=0), smoothing)
     return (counts + added) / (rows[..., None] + smoothing), rows

@@ -28,7 +28,18 @@ if TYPE_CHECKING:
 def members(
     mask: int, # a set of nodes: bit v is set when node v belongs
 ) -> Iterator[int]: # its nodes, ascending
-    "The nodes of a bit set."
+    """The nodes of a bit set.
+
+    Parameters
+    ----------
+    mask : int
+        a set of nodes: bit v is set when node v belongs
+
+    Returns
+    -------
+    Iterator[int]
+        its nodes, ascending
+    """
     while mask:
         low = mask & -mask
         yield low.bit_length() - 1
@@ -38,7 +49,18 @@ def members(
 def moral_graph(
     parents: Sequence[Sequence[int]], # parents[j]: positions of node j's parents
 ) -> list[int]: # n bit sets: each node's neighbours
-    "Join every node with its parents and those with each other, then forget the arrows."
+    """Join every node with its parents and those with each other, then forget the arrows.
+
+    Parameters
+    ----------
+    parents : Sequence[Sequence[int]]
+        parents[j]: positions of node j's parents
+
+    Returns
+    -------
+    list[int]
+        n bit sets: each node's neighbours
+    """
     adjacent = [0] * len(parents)
     for j, pa in enumerate(parents):
         family = sum(1 << v for v in (*pa, j))
@@ -51,7 +73,22 @@ def fill_in(
     v: int, # the node to eliminate
     logs: Sequence[float], # n: log of each node's number of states
 ) -> tuple[float, float]: # edges it would add, log size of the clique it would make
-    "Min-fill: how many edges are missing among the neighbours of `v`; ties go to the smaller clique."
+    """Min-fill: how many edges are missing among the neighbours of `v`; ties go to the smaller clique.
+
+    Parameters
+    ----------
+    adjacent : list[int]
+        n bit sets: the graph that is left
+    v : int
+        the node to eliminate
+    logs : Sequence[float]
+        n: log of each node's number of states
+
+    Returns
+    -------
+    tuple[float, float]
+        edges it would add, log size of the clique it would make
+    """
     near = adjacent[v]
     missing = sum((near & ~adjacent[u]).bit_count() - 1 for u in members(near))
     return missing / 2, logs[v] + sum(logs[u] for u in members(near))
@@ -62,7 +99,22 @@ def weighted_fill_in(
     v: int, # the node to eliminate
     logs: Sequence[float], # n: log of each node's number of states
 ) -> tuple[float, float]: # weight of the edges it would add, log size of the clique it would make
-    "Weighted min-fill: a missing edge counts for the size of the table over its two ends."
+    """Weighted min-fill: a missing edge counts for the size of the table over its two ends.
+
+    Parameters
+    ----------
+    adjacent : list[int]
+        n bit sets: the graph that is left
+    v : int
+        the node to eliminate
+    logs : Sequence[float]
+        n: log of each node's number of states
+
+    Returns
+    -------
+    tuple[float, float]
+        weight of the edges it would add, log size of the clique it would make
+    """
     near = adjacent[v]
     missing = sum(math.exp(logs[u] + logs[w]) for u in members(near) for w in members(near & ~adjacent[u] & ~(1 << u)))
     return missing / 2, logs[v] + sum(logs[u] for u in members(near))
@@ -73,7 +125,22 @@ def elimination_order(
     sizes: Sequence[int], # n: number of states
     cost: Callable = fill_in, # ranks the candidates: least first
 ) -> list[tuple[int, int]]: # each node, and the bit set of its neighbours when it goes
-    "Triangulate greedily: eliminate the cheapest node, join its neighbours, repeat."
+    """Triangulate greedily: eliminate the cheapest node, join its neighbours, repeat.
+
+    Parameters
+    ----------
+    parents : Sequence[Sequence[int]]
+        parents[j]: positions of node j's parents
+    sizes : Sequence[int]
+        n: number of states
+    cost : Callable, default fill_in
+        ranks the candidates: least first
+
+    Returns
+    -------
+    list[tuple[int, int]]
+        each node, and the bit set of its neighbours when it goes
+    """
     adjacent, logs = moral_graph(parents), [math.log(k) for k in sizes]
     costs = [cost(adjacent, v, logs) for v in range(len(adjacent))]
     heap = [(c, v) for v, c in enumerate(costs)]
@@ -96,7 +163,23 @@ def elimination_order(
 # %% ../../nbs/02-network/junction.ipynb #tree-class
 @dataclass(frozen=True, eq=False)
 class JunctionTree:
-    "Cliques that hold every family, joined so that each node's cliques are connected (a forest, if the network is)."
+    """Cliques that hold every family, joined so that each node's cliques are connected (a forest, if the network is).
+
+    Attributes
+    ----------
+    sizes : tuple[int, ...]
+        (n,) number of states of each node
+    cliques : tuple[tuple[int, ...], ...]
+        nodes of each clique, ascending; the first clique of a component is its root
+    neighbours : tuple[dict[int, tuple[int, ...]], ...]
+        per clique: neighbour -> separator, the nodes they share
+    home : tuple[int, ...]
+        (n,) the clique that takes each node's CPT
+    seat : tuple[int, ...]
+        (n,) the smallest clique with the node: its marginal is read there
+    schedule : tuple[tuple[int, int], ...]
+        directed edges, leaves to roots and back: each after those it needs
+    """
     sizes: tuple[int, ...] # (n,) number of states of each node
     cliques: tuple[tuple[int, ...], ...] # nodes of each clique, ascending; the first clique of a component is its root
     neighbours: tuple[dict[int, tuple[int, ...]], ...] # per clique: neighbour -> separator, the nodes they share
@@ -105,12 +188,26 @@ class JunctionTree:
     schedule: tuple[tuple[int, int], ...] # directed edges, leaves to roots and back: each after those it needs
 
     def entries(self, clique: int) -> int:
-        "Size of a clique's table."
+        """Size of a clique's table.
+
+        Parameters
+        ----------
+        clique : int
+
+        Returns
+        -------
+        int
+        """
         return math.prod(self.sizes[v] for v in self.cliques[clique])
 
     @property
     def largest(self) -> int:
-        "The clique with the largest table."
+        """The clique with the largest table.
+
+        Returns
+        -------
+        int
+        """
         return max(range(len(self.cliques)), key=self.entries)
 
     def __repr__(self) -> str:
@@ -121,7 +218,18 @@ class JunctionTree:
 def join_cliques(
     order: list[tuple[int, int]], # from `elimination_order`
 ) -> tuple[list[int], list[int], list[int]]: # cliques as bit sets, each one's parent (-1: root), each node's own clique
-    "Maximal cliques and the tree that joins them, from the last node eliminated back to the first."
+    """Maximal cliques and the tree that joins them, from the last node eliminated back to the first.
+
+    Parameters
+    ----------
+    order : list[tuple[int, int]]
+        from `elimination_order`
+
+    Returns
+    -------
+    tuple[list[int], list[int], list[int]]
+        cliques as bit sets, each one's parent (-1: root), each node's own clique
+    """
     turn = {v: k for k, (v, _) in enumerate(order)}
     masks: list[int] = []
     above: list[int] = []
@@ -143,7 +251,22 @@ def junction_tree(
     sizes: Sequence[int], # n: number of states
     cost: Callable = fill_in, # how to choose the next node to eliminate
 ) -> JunctionTree: # of the moral graph, triangulated
-    "Triangulate and join the cliques."
+    """Triangulate and join the cliques.
+
+    Parameters
+    ----------
+    parents : Sequence[Sequence[int]]
+        parents[j]: positions of node j's parents
+    sizes : Sequence[int]
+        n: number of states
+    cost : Callable, default fill_in
+        how to choose the next node to eliminate
+
+    Returns
+    -------
+    JunctionTree
+        of the moral graph, triangulated
+    """
     order = elimination_order(parents, sizes, cost)
     masks, above, own = join_cliques(order)
     turn = {v: k for k, (v, _) in enumerate(order)}
@@ -162,7 +285,17 @@ def junction_tree(
 def tree_layout(
     tree: JunctionTree,
 ) -> np.ndarray: # (n_cliques, 2): depth, and height
-    "Where to draw each clique: roots at the left, parents level with the middle of their children."
+    """Where to draw each clique: roots at the left, parents level with the middle of their children.
+
+    Parameters
+    ----------
+    tree : JunctionTree
+
+    Returns
+    -------
+    np.ndarray
+        (n_cliques, 2): depth, and height
+    """
     children: dict[int, list[int]] = {p: [] for p in range(len(tree.cliques))}
     parent = dict(tree.schedule[:len(tree.schedule) // 2])
     for c, p in parent.items(): children[p].append(c)
@@ -187,7 +320,24 @@ def draw_tree(
     home: int | None = None, # a clique to highlight
     ax: "Axes | None" = None, # None: new ones
 ) -> "Axes":
-    "Draw the cliques; messages in `sent` are blue arrows, all other edges grey."
+    """Draw the cliques; messages in `sent` are blue arrows, all other edges grey.
+
+    Parameters
+    ----------
+    tree : JunctionTree
+    labels : Sequence[str]
+        one a clique
+    sent : Sequence[tuple[int, int]], default ()
+        directed edges to draw as arrows
+    home : int | None, default None
+        a clique to highlight
+    ax : Axes | None, default None
+        None: new ones
+
+    Returns
+    -------
+    Axes
+    """
     import matplotlib.pyplot as plt  # only when something is drawn
     if ax is None: _, ax = plt.subplots(figsize=(9, 3.5), layout="constrained")
     where = tree_layout(tree)
@@ -223,7 +373,21 @@ def randomised(
     n: int, # nodes
     seed: int,
 ) -> Callable: # ranks the candidates as `cost` does, but for ten per cent of luck
-    "Greedy choices near the best one: another order each time, now and then a better one."
+    """Greedy choices near the best one: another order each time, now and then a better one.
+
+    Parameters
+    ----------
+    cost : Callable
+        `fill_in` or `weighted_fill_in`
+    n : int
+        nodes
+    seed : int
+
+    Returns
+    -------
+    Callable
+        ranks the candidates as `cost` does, but for ten per cent of luck
+    """
     luck = np.random.default_rng(seed).lognormal(0, 0.1, n).tolist()
     def lucky(adjacent: list[int], v: int, logs: Sequence[float]) -> tuple[float, float]:
         "What `cost` says, more or less."
@@ -237,7 +401,24 @@ def best_tree(
     sizes: Sequence[int], # n: number of states
     max_entries: int = MAX_ENTRIES, # largest clique allowed, in table entries
 ) -> JunctionTree: # the smallest of the two rules' trees and, where both are a little too large, of a few by chance
-    "A junction tree small enough to compute with; raises ValueError, before any other work, where there is none."
+    """A junction tree small enough to compute with; raises ValueError, before any other work, where there is none.
+
+    Parameters
+    ----------
+    names : Sequence[str]
+        n: for the error message
+    parents : Sequence[Sequence[int]]
+        parents[j]: positions of node j's parents
+    sizes : Sequence[int]
+        n: number of states
+    max_entries : int, default MAX_ENTRIES
+        largest clique allowed, in table entries
+
+    Returns
+    -------
+    JunctionTree
+        the smallest of the two rules' trees and, where both are a little too large, of a few by chance
+    """
     tree = junction_tree(parents, sizes)
     if tree.entries(tree.largest) > max_entries / 10:  # worth a second opinion
         other = junction_tree(parents, sizes, weighted_fill_in)
@@ -262,7 +443,21 @@ def spread(
     clique: int, # whose axes to use
     scope: Sequence[int], # nodes of the table, ascending, all of them in the clique
 ) -> tuple[int, ...]: # a shape: the node's size where it is in scope, else 1
-    "The shape that makes a table over `scope` broadcast along the clique's axes."
+    """The shape that makes a table over `scope` broadcast along the clique's axes.
+
+    Parameters
+    ----------
+    tree : JunctionTree
+    clique : int
+        whose axes to use
+    scope : Sequence[int]
+        nodes of the table, ascending, all of them in the clique
+
+    Returns
+    -------
+    tuple[int, ...]
+        a shape: the node's size where it is in scope, else 1
+    """
     return tuple(tree.sizes[v] if v in scope else 1 for v in tree.cliques[clique])
 
 # %% ../../nbs/02-network/junction.ipynb #summed
@@ -272,7 +467,22 @@ def summed(
     tables: Sequence[np.ndarray], # factors, each spread over the clique's axes
     scope: Sequence[int], # nodes to keep, ascending
 ) -> np.ndarray: # shape: the sizes of `scope`
-    "Multiply the factors of a clique and sum out all nodes but `scope`."
+    """Multiply the factors of a clique and sum out all nodes but `scope`.
+
+    Parameters
+    ----------
+    tree : JunctionTree
+    clique : int
+    tables : Sequence[np.ndarray]
+        factors, each spread over the clique's axes
+    scope : Sequence[int]
+        nodes to keep, ascending
+
+    Returns
+    -------
+    np.ndarray
+        shape: the sizes of `scope`
+    """
     nodes = tree.cliques[clique]
     whole = reduce(np.multiply, sorted(tables, key=attrgetter("size"))) if tables else np.ones((1,) * len(nodes))
     drop = tuple(k for k, v in enumerate(nodes) if v not in scope)
@@ -284,7 +494,17 @@ def summed(
 def informative(
     tree: JunctionTree,
 ) -> dict[tuple[int, int], frozenset[int]]: # directed edge -> separator nodes whose CPT lies behind it
-    "What each message is about; an empty set marks a message of ones: CPTs that sum to 1 and leave nothing."
+    """What each message is about; an empty set marks a message of ones: CPTs that sum to 1 and leave nothing.
+
+    Parameters
+    ----------
+    tree : JunctionTree
+
+    Returns
+    -------
+    dict[tuple[int, int], frozenset[int]]
+        directed edge -> separator nodes whose CPT lies behind it
+    """
     about: dict[tuple[int, int], frozenset[int]] = {}
     homed = [frozenset(j for j, h in enumerate(tree.home) if h == c) for c in range(len(tree.cliques))]
     for c, d in tree.schedule:
@@ -299,7 +519,19 @@ def calibrate(
     tree: JunctionTree,
     net: CausalNetwork, # the one the tree was made for, or one cut from it
 ) -> tuple[dict[Key, np.ndarray], ...]: # per clique: every factor it holds or receives, spread over its axes
-    "Both passes of Shafer and Shenoy's propagation: afterwards each clique's factors multiply to its joint marginal."
+    """Both passes of Shafer and Shenoy's propagation: afterwards each clique's factors multiply to its joint marginal.
+
+    Parameters
+    ----------
+    tree : JunctionTree
+    net : CausalNetwork
+        the one the tree was made for, or one cut from it
+
+    Returns
+    -------
+    tuple[dict[Key, np.ndarray], ...]
+        per clique: every factor it holds or receives, spread over its axes
+    """
     factors: tuple[dict[Key, np.ndarray], ...] = tuple({} for _ in tree.cliques)
     for j, (pa, cpt) in enumerate(zip(net.parents, net.cpts)):
         family = (*pa, j)
@@ -318,6 +550,18 @@ def node_marginals(
     tree: JunctionTree,
     factors: Sequence[dict[Key, np.ndarray]], # from `calibrate`
 ) -> np.ndarray: # (S,) P(X_j = β)
-    "Every node's marginal, read off the smallest clique that holds it."
+    """Every node's marginal, read off the smallest clique that holds it.
+
+    Parameters
+    ----------
+    tree : JunctionTree
+    factors : Sequence[dict[Key, np.ndarray]]
+        from `calibrate`
+
+    Returns
+    -------
+    np.ndarray
+        (S,) P(X_j = β)
+    """
     out = [summed(tree, c, list(factors[c].values()), (j,)) for j, c in enumerate(tree.seat)]
     return np.concatenate(out)

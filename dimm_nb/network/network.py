@@ -41,7 +41,7 @@ from .axis import (
     topological_order,
 )
 from .bif import Tables, checked_tables, format_bif, read_document
-from .calls import tell
+from .calls import fields_say_which, says_which, tell
 from .equivalence import member_networks
 from .soft import NewTable, Setting, Soft, Surgery, placed_table
 
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from pgmpy.models import DiscreteBayesianNetwork
 
 # %% ../../nbs/02-network/network.ipynb #intervention
+@fields_say_which
 @dataclass(frozen=True)
 class Intervention:
     """do(X = x): one or more nodes forced to states (Definition 4); raises ValueError if it forces none.
@@ -85,6 +86,7 @@ class Intervention:
         return f"Intervention({dict(self.do)}, name={self.name!r})"
 
 # %% ../../nbs/02-network/network.ipynb #network-class
+@fields_say_which
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class CausalNetwork(Graph):
     """A causal Bayesian network on named categorical nodes (Definitions 1 and 3); raises ValueError if it is none.
@@ -175,6 +177,7 @@ class CausalNetwork(Graph):
             f"CausalNetwork: {len(self.names)} nodes, {sum(map(len, self.parents))} edges, {len(self.index)} categories"
         )
 
+    @says_which
     def do(self, interventions: Mapping[str, str] | Intervention | Soft) -> "CausalNetwork":  # node -> state
         """The network after do(X = x) (Definition 4), or with a new table; raises ValueError for what it does not have.
 
@@ -189,6 +192,7 @@ class CausalNetwork(Graph):
         """
         return cut(self, surgery(self, interventions))
 
+    @says_which
     def sample(self, n: int, seed: int | np.random.Generator = 0) -> np.ndarray:  # (n, n_nodes) positions of states
         """Draw n rows, parents before children; raises ValueError for n < 0.
 
@@ -204,6 +208,7 @@ class CausalNetwork(Graph):
         """
         return ancestral_sample(self, n, np.random.default_rng(seed))
 
+    @says_which
     def log_prob(self, codes: np.ndarray) -> np.ndarray:  # codes (m, n_nodes) -> (m,) nats, −inf where impossible
         """log P(x) of whole rows (equation 7); raises ValueError for positions that are no state.
 
@@ -218,6 +223,7 @@ class CausalNetwork(Graph):
         """
         return log_probability(self, codes)
 
+    @says_which
     def members(self, n: int, seed: int | np.random.Generator = 0) -> tuple["CausalNetwork", ...]:
         """Up to n networks that the stable period cannot tell apart, itself first: one, if no arrow is open and no
         other was kept; raises ValueError for n < 1.
@@ -234,6 +240,7 @@ class CausalNetwork(Graph):
         return member_networks(self, n, seed)
 
     @classmethod
+    @says_which
     def from_bif(cls, path: str | Path) -> "CausalNetwork":
         """Read a BIF file, plain or gzipped; raises ValueError with file, line and column.
 
@@ -247,6 +254,7 @@ class CausalNetwork(Graph):
         """
         return bif_network(path)
 
+    @says_which
     def to_bif(self, path: str | Path) -> None:
         """Write a BIF file, whole or not at all; gzipped if its name ends in .gz; other networks that would make it
         pass `MOST_BIF` go into a file beside it.
@@ -258,6 +266,7 @@ class CausalNetwork(Graph):
         save_bif(self, Path(path))
 
     @classmethod
+    @says_which
     def from_pgmpy(cls, model: "PgmpyModel") -> "CausalNetwork":
         """The same network, from pgmpy; raises ValueError if a node has no table, or one for other parents.
 
@@ -453,6 +462,7 @@ def cut(
     return out
 
 # %% ../../nbs/02-network/network.ipynb #random-network
+@says_which
 def random_network(
     n_nodes: int,
     n_states: int | Sequence[int] = 2,  # for every node, or one number a node
@@ -923,6 +933,7 @@ def bif_network(path: str | Path) -> CausalNetwork:
         raise ValueError(f"{path}: {error}") from None
 
 
+@says_which
 def load_network(
     name: str | os.PathLike[str],  # "alarm", "asia", …: see `packaged_files`; or the path of a BIF file
 ) -> CausalNetwork:
@@ -1076,6 +1087,7 @@ def pgmpy_tables(model: PgmpyModel) -> Tables:
     -------
     Tables
     """
+    if not hasattr(model, "get_cpds"): raise ValueError(f"model must be a pgmpy network, not a {type(model).__name__}")
     cpds = {name: model.get_cpds(name) for name in model.nodes()}
     if missing := [name for name, cpd in cpds.items() if not hasattr(cpd, "state_names")]:
         raise ValueError(

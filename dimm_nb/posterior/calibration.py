@@ -38,7 +38,19 @@ def limit_of(
     evidence: Evidence,
     truth: Mixture, # only which of its shares are not 0 is used
 ) -> Mixture | np.ndarray: # (C,) shares, possibly negative
-    "Generalised least squares on the true support: no unbiased estimate has a smaller variance (Cramér–Rao)."
+    """Generalised least squares on the true support: no unbiased estimate has a smaller variance (Cramér–Rao).
+
+    Parameters
+    ----------
+    evidence : Evidence
+    truth : Mixture
+        only which of its shares are not 0 is used
+
+    Returns
+    -------
+    Mixture | np.ndarray
+        (C,) shares, possibly negative
+    """
     inside = truth.weights.to_numpy() > 0
     shares = np.zeros(len(inside))
     shares[inside] = np.linalg.lstsq(evidence.design[:, inside], evidence.target, rcond=None)[0]
@@ -53,7 +65,24 @@ def errors_of(
     counts: Marginals, # of these rows
     fit: Posterior,
 ) -> dict[str, float]: # solver -> mean absolute error
-    "Every solver's error on one sample."
+    """Every solver's error on one sample.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    oracle : Oracle
+    truth : Mixture
+    codes : np.ndarray
+        (rows, n_nodes)
+    counts : Marginals
+        of these rows
+    fit : Posterior
+
+    Returns
+    -------
+    dict[str, float]
+        solver -> mean absolute error
+    """
     absolute = lambda shares: float(np.abs(truth.weights.to_numpy() - shares).mean())
     by_lambda = {lam: mae(truth, find_dimm(oracle, counts, lam).mixture) for lam in LAMBDAS}
     exact = np.clip(find_exact(oracle, counts, check=False).weights, 0, None)
@@ -68,7 +97,19 @@ def coverage_of(
     fit: Posterior,
     detectable: np.ndarray, # (C,) smallest detectable shares
 ) -> dict[str, float]:
-    "How the intervals and verdicts of one fit compare with the truth."
+    """How the intervals and verdicts of one fit compare with the truth.
+
+    Parameters
+    ----------
+    truth : Mixture
+    fit : Posterior
+    detectable : np.ndarray
+        (C,) smallest detectable shares
+
+    Returns
+    -------
+    dict[str, float]
+    """
     table, share = fit.to_frame(), truth.weights.to_numpy()
     inside, covered = share > 0, (table["lower"] <= share) & (share <= table["upper"])
     above, verdict = inside & (share >= detectable), table["verdict"].to_numpy()
@@ -90,7 +131,23 @@ def score_mixture(
     rows: int,
     seed: Sequence[int], # of the mixture, the rows and the chains
 ) -> dict[str, float]:
-    "One mixture of section 5.1: errors of every solver, coverage and verdicts."
+    """One mixture of section 5.1: errors of every solver, coverage and verdicts.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    oracle : Oracle
+    detectable : np.ndarray
+        (C,)
+    n_interventions : int
+    rows : int
+    seed : Sequence[int]
+        of the mixture, the rows and the chains
+
+    Returns
+    -------
+    dict[str, float]
+    """
     for_mixture, for_rows, for_fit = np.random.default_rng(list(seed)).spawn(3)
     truth = random_mixture(net, n_interventions, seed=for_mixture)
     codes, _ = sample_mixture(net, truth, rows, seed=for_rows)
@@ -111,7 +168,22 @@ def run_cells(
     repetitions: int,
     out: Path | None = None, # CSV that is taken up where it ends, and written after each cell
 ) -> pd.DataFrame: # a row a mixture
-    "Score mixtures over a grid, the larger samples last."
+    """Score mixtures over a grid, the larger samples last.
+
+    Parameters
+    ----------
+    network : str
+    n_interventions : Sequence[int]
+    rows : Sequence[int]
+    repetitions : int
+    out : Path | None, default None
+        CSV that is taken up where it ends, and written after each cell
+
+    Returns
+    -------
+    pd.DataFrame
+        a row a mixture
+    """
     net = load_network(network)
     oracle = Oracle.from_network(net)
     information = expected_information(oracle, 1, net)
@@ -138,7 +210,21 @@ def rank_in(
     truth: np.ndarray, # (Q,)
     rng: np.random.Generator,
 ) -> np.ndarray: # (Q,) int, 0 to the number of draws
-    "How many draws lie below the truth; equal ones at random."
+    """How many draws lie below the truth; equal ones at random.
+
+    Parameters
+    ----------
+    draws : np.ndarray
+        (draws, Q)
+    truth : np.ndarray
+        (Q,)
+    rng : np.random.Generator
+
+    Returns
+    -------
+    np.ndarray
+        (Q,) int, 0 to the number of draws
+    """
     return (draws < truth).sum(axis=0) + rng.integers(0, (draws == truth).sum(axis=0) + 1)
 
 
@@ -148,7 +234,20 @@ def sbc_once(
     rows: int,
     rng: np.random.Generator,
 ) -> tuple[pd.DataFrame, dict[str, float]]: # a row an intervention; and what there is one of
-    "One truth from the prior, one sample, one fit."
+    """One truth from the prior, one sample, one fit.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    oracle : Oracle
+    rows : int
+    rng : np.random.Generator
+
+    Returns
+    -------
+    tuple[pd.DataFrame, dict[str, float]]
+        a row an intervention; and what there is one of
+    """
     sets, sizes = choice_sets(oracle.base, oracle.slices,
                               [{j: k} for j, size in enumerate(net.sizes) for k in range(size)])
     share = draw_prior(Prior(), sets, sizes, rng)
@@ -169,7 +268,21 @@ def run_sbc(
     repetitions: int = 1000,
     first: int = 0, # number of the first repetition: each has its own seed
 ) -> tuple[pd.DataFrame, pd.DataFrame]: # a row an intervention and repetition; a row a repetition
-    "Simulation-based calibration."
+    """Simulation-based calibration.
+
+    Parameters
+    ----------
+    network : str, default "asia"
+    rows : int, default 10_000
+    repetitions : int, default 1000
+    first : int, default 0
+        number of the first repetition: each has its own seed
+
+    Returns
+    -------
+    tuple[pd.DataFrame, pd.DataFrame]
+        a row an intervention and repetition; a row a repetition
+    """
     net, numbers = load_network(network), range(first, first + repetitions)
     oracle = Oracle.from_network(net)
     tables, singles = zip(*(sbc_once(net, oracle, rows, np.random.default_rng([rows, i])) for i in numbers))
@@ -181,7 +294,19 @@ def uniformity(
     ranks: np.ndarray, # (repetitions,) 0 to DRAWS
     bins: int = 20,
 ) -> float: # p-value
-    "χ² test that ranks are uniform."
+    """χ² test that ranks are uniform.
+
+    Parameters
+    ----------
+    ranks : np.ndarray
+        (repetitions,) 0 to DRAWS
+    bins : int, default 20
+
+    Returns
+    -------
+    float
+        p-value
+    """
     counts = np.bincount(ranks * bins // (DRAWS + 1), minlength=bins)
     expected = len(ranks) / bins
     return float(chi2.sf(((counts - expected) ** 2 / expected).sum(), bins - 1))
@@ -194,7 +319,22 @@ def run_power(
     factor: float = 1.0, # times the smallest detectable share
     seed: int = 0,
 ) -> pd.DataFrame: # a row a repetition: rows, share, supported
-    "Interventions, each alone with a share `factor` times the smallest detectable one: are they found?"
+    """Interventions, each alone with a share `factor` times the smallest detectable one: are they found?
+
+    Parameters
+    ----------
+    network : str, default "alarm"
+    rows : int, default 10_000
+    repetitions : int, default 100
+    factor : float, default 1.0
+        times the smallest detectable share
+    seed : int, default 0
+
+    Returns
+    -------
+    pd.DataFrame
+        a row a repetition: rows, share, supported
+    """
     net = load_network(network)
     oracle, rng, out = Oracle.from_network(net), np.random.default_rng(seed), []
     smallest = detectable_shares(*information_left(expected_information(oracle, rows, net),
@@ -214,7 +354,22 @@ def ratio_row(
     part: np.ndarray, # (m,) counts, or an error, in each mixture
     whole: np.ndarray, # (m,) out of so many, or beside which error
 ) -> dict[str, object]:
-    "A promise about a proportion or a ratio of errors; its standard error is that of a ratio of means over mixtures."
+    """A promise about a proportion or a ratio of errors; its standard error is that of a ratio of means over mixtures.
+
+    Parameters
+    ----------
+    what : str
+    nominal : str
+        what is promised
+    part : np.ndarray
+        (m,) counts, or an error, in each mixture
+    whole : np.ndarray
+        (m,) out of so many, or beside which error
+
+    Returns
+    -------
+    dict[str, object]
+    """
     part, whole = np.asarray(part, float), np.asarray(whole, float)
     total = whole.sum() or 1.0
     value = part.sum() / total
@@ -227,7 +382,19 @@ def prior_rows(
     sbc: pd.DataFrame, # from `run_sbc`
     singles: pd.DataFrame, # from `run_sbc`
 ) -> list[dict[str, object]]:
-    "Promises that hold on average over the prior."
+    """Promises that hold on average over the prior.
+
+    Parameters
+    ----------
+    sbc : pd.DataFrame
+        from `run_sbc`
+    singles : pd.DataFrame
+        from `run_sbc`
+
+    Returns
+    -------
+    list[dict[str, object]]
+    """
     happened, by = sbc["truth"] > 0, sbc.index.get_level_values("repetition")
     covered = (sbc["lower"] <= sbc["truth"]) & (sbc["truth"] <= sbc["upper"])
     of = lambda what, nominal, part, whole: ratio_row(what, nominal, part.groupby(by).sum(), whole.groupby(by).sum())
@@ -257,7 +424,23 @@ def goodness_once(
     stable: int | None, # rows that the tables are estimated from; None: exact tables
     rng: np.random.Generator,
 ) -> float: # p-value
-    "One truth from the prior, one network as it is known, one sample, one fit."
+    """One truth from the prior, one network as it is known, one sample, one fit.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+        true
+    rows : int
+        of the later period
+    stable : int | None
+        rows that the tables are estimated from; None: exact tables
+    rng : np.random.Generator
+
+    Returns
+    -------
+    float
+        p-value
+    """
     oracle = Oracle.from_network(net)
     sets, sizes = choice_sets(oracle.base, oracle.slices,
                               [{j: k} for j, size in enumerate(net.sizes) for k in range(size)])
@@ -272,7 +455,21 @@ def run_goodness(
     rows: int = 10_000, # of the later period
     out: Path | None = None, # CSV that is taken up where it ends, and written every twenty repetitions
 ) -> pd.DataFrame: # a row a repetition: network, tables, repetition, p_value
-    "P-values where a mixture made the counts."
+    """P-values where a mixture made the counts.
+
+    Parameters
+    ----------
+    plan : Sequence[tuple[str, int, int]], default GOODNESS
+    rows : int, default 10_000
+        of the later period
+    out : Path | None, default None
+        CSV that is taken up where it ends, and written every twenty repetitions
+
+    Returns
+    -------
+    pd.DataFrame
+        a row a repetition: network, tables, repetition, p_value
+    """
     table = (pd.read_csv(out) if out is not None and out.exists()
              else pd.DataFrame(columns=["network", "tables", "repetition", "p_value"]))
     for name, repetitions, stable in plan:
@@ -292,7 +489,17 @@ def run_goodness(
 def goodness_rows(
     table: pd.DataFrame, # from `run_goodness`
 ) -> list[dict[str, object]]:
-    "Promises about the p-value: as many below a level as it says."
+    """Promises about the p-value: as many below a level as it says.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        from `run_goodness`
+
+    Returns
+    -------
+    list[dict[str, object]]
+    """
     out = []
     for (name, tables), part in table.groupby(["network", "tables"], sort=False):
         for level in (.01, .05):
@@ -306,7 +513,17 @@ def goodness_rows(
 def grid_rows(
     grid: pd.DataFrame, # ALARM's, from `run_cells`
 ) -> list[dict[str, object]]:
-    "Promises on ALARM with section 5.1's mixtures."
+    """Promises on ALARM with section 5.1's mixtures.
+
+    Parameters
+    ----------
+    grid : pd.DataFrame
+        ALARM's, from `run_cells`
+
+    Returns
+    -------
+    list[dict[str, object]]
+    """
     cells = grid.groupby(["rows", "n_interventions"])[["posterior", "dimm", "em", "limit"]].mean().reset_index()
     some, few = cells[cells["n_interventions"] >= 5], cells[(cells["n_interventions"] <= 17) & cells["em"].notna()]
     quiet, busy = grid[grid["n_interventions"] == 0], grid[grid["n_interventions"] > 0]
@@ -338,7 +555,24 @@ def calibration_table(
     power: pd.DataFrame, # from `run_power`
     goodness: pd.DataFrame, # from `run_goodness`
 ) -> pd.DataFrame: # guarantee, nominal, realised, error, repetitions, cases
-    "Every promise that a simulation can check."
+    """Every promise that a simulation can check.
+
+    Parameters
+    ----------
+    grid : pd.DataFrame
+        from `run_cells`, all networks
+    sbc : pd.DataFrame
+    singles : pd.DataFrame
+    power : pd.DataFrame
+        from `run_power`
+    goodness : pd.DataFrame
+        from `run_goodness`
+
+    Returns
+    -------
+    pd.DataFrame
+        guarantee, nominal, realised, error, repetitions, cases
+    """
     rows = prior_rows(sbc, singles) + goodness_rows(goodness) + grid_rows(grid[grid["network"] == "alarm"])
     rows += [ratio_row(f"ALARM: found, at the smallest detectable share of {N:,} rows", "0.80", part["supported"],
                        np.ones(len(part))) for N, part in power.groupby("rows")]
@@ -357,7 +591,21 @@ def run_calibration(
     sbc_repetitions: int = 1000,
 ) -> pd.DataFrame: # from `calibration_table`
     """All of the above, half an hour on one core; writes posterior_grid.csv (taken up where it ended),
-    posterior_sbc.csv and calibration.csv."""
+    posterior_sbc.csv and calibration.csv.
+
+    Parameters
+    ----------
+    out : str | Path, default "results"
+        folder
+    repetitions : int, default 20
+        mixtures a cell; three times as many for the other networks, which have one cell each
+    sbc_repetitions : int, default 1000
+
+    Returns
+    -------
+    pd.DataFrame
+        from `calibration_table`
+    """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     grid = run_cells("alarm", GRID["n_interventions"], GRID["rows"], repetitions, out / "posterior_grid.csv")

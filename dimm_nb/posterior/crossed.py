@@ -24,7 +24,20 @@ def new_cells(
     first: np.ndarray, # (K_a,) p of one node
     second: np.ndarray, # (K_b,) of the other
 ) -> np.ndarray: # (K_a, K_b) state of each cell: 0 where its row or its column is a commonest state's, else 1, 2, …
-    "Number the cells that the margins do not imply."
+    """Number the cells that the margins do not imply.
+
+    Parameters
+    ----------
+    first : np.ndarray
+        (K_a,) p of one node
+    second : np.ndarray
+        (K_b,) of the other
+
+    Returns
+    -------
+    np.ndarray
+        (K_a, K_b) state of each cell: 0 where its row or its column is a commonest state's, else 1, 2, …
+    """
     out = np.zeros((len(first), len(second)), dtype=int)
     rows = np.delete(np.arange(len(first)), first.argmax())
     columns = np.delete(np.arange(len(second)), second.argmax())
@@ -34,7 +47,23 @@ def new_cells(
 # %% ../../nbs/05-posterior/crossed.ipynb #wide-class
 @dataclass(frozen=True, eq=False)
 class Wide:
-    "What evidence is laid out on: the category axis, and behind it the cells of tables."
+    """What evidence is laid out on: the category axis, and behind it the cells of tables.
+
+    Attributes
+    ----------
+    net : CausalNetwork
+        one node per table after its own
+    base : np.ndarray
+        (S',) p; S' = S without tables
+    effects : np.ndarray
+        (S', C)
+    tables : tuple[tuple[str, ...], ...]
+        nodes of each, two
+    cells : tuple[np.ndarray, ...]
+        of each: (K_a, K_b), from `new_cells`
+    node : np.ndarray
+        (S',) the node that an entry is about; of a table, the later one in causal order
+    """
     net: CausalNetwork # one node per table after its own
     base: np.ndarray # (S',) p; S' = S without tables
     effects: np.ndarray # (S', C)
@@ -44,11 +73,23 @@ class Wide:
 
     @property
     def own(self) -> int: # nodes that are no tables
+        """nodes that are no tables"""
         return len(self.net.names) - len(self.tables)
 
 
 def oracle_table(oracle: Oracle, pair: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]: # (K_a, K_b), (C, K_a, K_b)
-    "A table of two nodes, in either order; raises ValueError if the oracle has none."
+    """A table of two nodes, in either order; raises ValueError if the oracle has none.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    pair : tuple[str, ...]
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        (K_a, K_b), (C, K_a, K_b)
+    """
     for nodes, turned in ((pair, False), (pair[::-1], True)):
         if nodes in oracle.tables:
             k = oracle.tables.index(nodes)
@@ -59,7 +100,17 @@ def oracle_table(oracle: Oracle, pair: tuple[str, ...]) -> tuple[np.ndarray, np.
 
 
 def all_effects(oracle: Oracle) -> np.ndarray: # (S + cells, C)
-    "The matrix A with every cell of every table below the categories: what n rows without end would show."
+    """The matrix A with every cell of every table below the categories: what n rows without end would show.
+
+    Parameters
+    ----------
+    oracle : Oracle
+
+    Returns
+    -------
+    np.ndarray
+        (S + cells, C)
+    """
     cells = [(do - base).reshape(len(do), base.size).T for base, do in zip(oracle.table_base, oracle.table_do)]
     return np.vstack([oracle.effects, *cells])
 
@@ -69,7 +120,20 @@ def widened(
     oracle: Oracle, # of this network, with these tables
     pairs: Sequence[tuple[str, ...]], # nodes of each table, two
 ) -> Wide:
-    "Put the cells of tables behind the category axis; raises ValueError for a table that the oracle does not have."
+    """Put the cells of tables behind the category axis; raises ValueError for a table that the oracle does not have.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    oracle : Oracle
+        of this network, with these tables
+    pairs : Sequence[tuple[str, ...]]
+        nodes of each table, two
+
+    Returns
+    -------
+    Wide
+    """
     at = [tuple(net.position(node) for node in pair) for pair in pairs]
     cells = [new_cells(*(oracle.base[net.slices[j]] for j in pair)) for pair in at]
     base, effects = [oracle.base], [oracle.effects]
@@ -91,7 +155,23 @@ def wide_counts(
     n: np.ndarray, # (n_nodes,)
     marginals: Marginals | None = None, # whose tables are meant; None: it has none
 ) -> tuple[np.ndarray, np.ndarray]: # p (S',), n (one per node and table)
-    "Counts with their tables on the wide axis; where there is no such table, the network's own cells, with n = inf."
+    """Counts with their tables on the wide axis; where there is no such table, the network's own cells, with n = inf.
+
+    Parameters
+    ----------
+    wide : Wide
+    p : np.ndarray
+        (S,) in the network's order
+    n : np.ndarray
+        (n_nodes,)
+    marginals : Marginals | None, default None
+        whose tables are meant; None: it has none
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        p (S',), n (one per node and table)
+    """
     size, known = len(p), {} if marginals is None else {frozenset(table.nodes): table for table in marginals.pairs}
     parts, rows, states = [p], list(n), dict(zip(wide.net.names, wide.net.states))
     for k, (pair, where) in enumerate(zip(wide.tables, wide.cells)):
@@ -105,7 +185,18 @@ def wide_counts(
 
 
 def wide_codes(wide: Wide, codes: np.ndarray) -> np.ndarray: # (rows, n_nodes) -> one more column per table
-    "Rows with the cells they fall into."
+    """Rows with the cells they fall into.
+
+    Parameters
+    ----------
+    wide : Wide
+    codes : np.ndarray
+
+    Returns
+    -------
+    np.ndarray
+        (rows, n_nodes) -> one more column per table
+    """
     place = {name: j for j, name in enumerate(wide.net.names)}
     more = [where[codes[:, place[a]], codes[:, place[b]]] for (a, b), where in zip(wide.tables, wide.cells)]
     return np.column_stack([codes, *more]) if more else codes
@@ -120,7 +211,21 @@ def kept_cells(
     p: np.ndarray, # (S',) expected
     n: np.ndarray, # rows behind each node and table
 ) -> np.ndarray: # positions on the wide axis, all behind the category axis
-    "Cells of tables with enough expected rows, state 0 of each table left out."
+    """Cells of tables with enough expected rows, state 0 of each table left out.
+
+    Parameters
+    ----------
+    wide : Wide
+    p : np.ndarray
+        (S',) expected
+    n : np.ndarray
+        rows behind each node and table
+
+    Returns
+    -------
+    np.ndarray
+        positions on the wide axis, all behind the category axis
+    """
     start = np.array([s.start for s in wide.net.slices[wide.own:]], dtype=int)
     cells = np.arange(wide.net.slices[wide.own - 1].stop, len(p))
     rows = np.repeat(n, wide.net.sizes)[cells] * p[cells]
@@ -133,7 +238,18 @@ MOVED = 0.01 # part of an open direction's squared length, from which a share co
 def open_shares(
     design: np.ndarray, # (d, C) whitened effects
 ) -> np.ndarray: # (C,) bool
-    "Shares that move along directions these counts do not see."
+    """Shares that move along directions these counts do not see.
+
+    Parameters
+    ----------
+    design : np.ndarray
+        (d, C) whitened effects
+
+    Returns
+    -------
+    np.ndarray
+        (C,) bool
+    """
     _, size, vectors = np.linalg.svd(design, full_matrices=True)
     unseen = vectors[np.r_[size, np.zeros(len(vectors) - len(size))] < 1]
     return (unseen**2).sum(axis=0) > MOVED
@@ -144,7 +260,22 @@ def needed_sets(
     sizes: np.ndarray, # of each set
     left_open: np.ndarray, # (C,) bool
 ) -> tuple[np.ndarray, np.ndarray]: # the same, without the sets that the tables decide
-    "Ask for Assumption 1 only where a share of the set is left open."
+    """Ask for Assumption 1 only where a share of the set is left open.
+
+    Parameters
+    ----------
+    sets : np.ndarray
+        (C,) from `choice_sets`
+    sizes : np.ndarray
+        of each set
+    left_open : np.ndarray
+        (C,) bool
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        the same, without the sets that the tables decide
+    """
     needed = [k for k in range(len(sizes)) if left_open[sets == k].any()]
     place = np.full(len(sizes) + 1, -1)
     place[needed] = range(len(needed))
@@ -160,7 +291,24 @@ def stand_ins(
     c: int, # an intervention on several nodes
     share: float, # that it is said to have
 ) -> list[int]: # interventions on parts of it that these counts cannot tell from it; none where they can
-    "What may as well have happened in place of one intervention: several, on fewer of its nodes each."
+    """What may as well have happened in place of one intervention: several, on fewer of its nodes each.
+
+    Parameters
+    ----------
+    design : np.ndarray
+        (d, C) whitened effects
+    dos : Sequence[Surgery]
+        C interventions as positions
+    c : int
+        an intervention on several nodes
+    share : float
+        that it is said to have
+
+    Returns
+    -------
+    list[int]
+        interventions on parts of it that these counts cannot tell from it; none where they can
+    """
     whole = set(dos[c].items())
     parts = [k for k, do in enumerate(dos) if set(do.items()) < whole]
     if len(whole) < 2 or not parts: return []

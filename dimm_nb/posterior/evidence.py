@@ -36,7 +36,21 @@ def aligned_marginals(
     marginals: Marginals, # counts of the same categories, in any order
     exact: bool = False, # are exact marginals welcome?
 ) -> tuple[np.ndarray, np.ndarray]: # p̂ (S,) and n (n_nodes,), both in the network's order
-    "Counts in the network's order; raises ValueError for other labels and exact marginals."
+    """Counts in the network's order; raises ValueError for other labels and exact marginals.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    marginals : Marginals
+        counts of the same categories, in any order
+    exact : bool, default False
+        are exact marginals welcome?
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        p̂ (S,) and n (n_nodes,), both in the network's order
+    """
     p, n = laid_out(marginals, net.index, "the network")
     for j in np.flatnonzero(~np.isfinite(n)) if not exact else ():
         raise ValueError(f"node {net.names[j]!r}: its marginals are exact (n is inf), so they have no noise to weigh: "
@@ -48,7 +62,20 @@ def few_rows(
     names: Sequence[str], # n_nodes
     n: np.ndarray, # (n_nodes,) rows behind each
 ) -> tuple[str, ...]: # nothing, or one sentence
-    "What to be careful about where rows are few."
+    """What to be careful about where rows are few.
+
+    Parameters
+    ----------
+    names : Sequence[str]
+        n_nodes
+    n : np.ndarray
+        (n_nodes,) rows behind each
+
+    Returns
+    -------
+    tuple[str, ...]
+        nothing, or one sentence
+    """
     if n.min() >= FEW: return ()
     node, rows = names[int(n.argmin())], n.min()
     text = (f"node {node!r} has only {rows:,.0f} rows: below {FEW} the normal approximation is poor, "
@@ -61,7 +88,22 @@ def smoothed(
     p: np.ndarray, # (S,)
     n: np.ndarray, # (n_nodes,)
 ) -> np.ndarray: # (S,) each node's part a distribution again, nothing below about 1/(2n)
-    "Probabilities that leave every category some variance, as a Poisson count has."
+    """Probabilities that leave every category some variance, as a Poisson count has.
+
+    Parameters
+    ----------
+    slices : Sequence[slice]
+        each node's part of the category axis
+    p : np.ndarray
+        (S,)
+    n : np.ndarray
+        (n_nodes,)
+
+    Returns
+    -------
+    np.ndarray
+        (S,) each node's part a distribution again, nothing below about 1/(2n)
+    """
     floored = [np.maximum(p[s], 0.5 / rows) for s, rows in zip(slices, n)]
     return np.concatenate([part / part.sum() for part in floored])
 
@@ -70,7 +112,19 @@ def node_blocks(
     slices: Sequence[slice],
     p: np.ndarray, # (S,)
 ) -> np.ndarray: # (S, S) diag(p) − ppᵀ within each node, 0 across
-    "Covariance of one row's indicators, as if nodes were unrelated."
+    """Covariance of one row's indicators, as if nodes were unrelated.
+
+    Parameters
+    ----------
+    slices : Sequence[slice]
+    p : np.ndarray
+        (S,)
+
+    Returns
+    -------
+    np.ndarray
+        (S, S) diag(p) − ppᵀ within each node, 0 across
+    """
     out = np.zeros((len(p),) * 2)
     for s in slices: out[s, s] = np.diag(p[s]) - np.outer(p[s], p[s])
     return out
@@ -79,7 +133,17 @@ def node_blocks(
 def kept_categories(
     oracle: Oracle,
 ) -> np.ndarray: # (S − n,) positions: all but the commonest of each node
-    "Categories whose counts say everything."
+    """Categories whose counts say everything.
+
+    Parameters
+    ----------
+    oracle : Oracle
+
+    Returns
+    -------
+    np.ndarray
+        (S − n,) positions: all but the commonest of each node
+    """
     return np.setdiff1d(np.arange(len(oracle.index)), [s.start + oracle.base[s].argmax() for s in oracle.slices])
 
 # %% ../../nbs/05-posterior/evidence.ipynb #row-covariance
@@ -91,7 +155,21 @@ def second_moments(
     codes: np.ndarray, # (rows, n_nodes)
     block: int = 5000, # rows made dense at a time
 ) -> np.ndarray: # (S, S) share of rows that have both categories
-    "How often categories occur together."
+    """How often categories occur together.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    codes : np.ndarray
+        (rows, n_nodes)
+    block : int, default 5000
+        rows made dense at a time
+
+    Returns
+    -------
+    np.ndarray
+        (S, S) share of rows that have both categories
+    """
     out, starts = np.zeros((len(net.index),) * 2), np.array([s.start for s in net.slices])
     for a in range(0, len(codes), block):
         at = codes[a:a + block] + starts
@@ -106,7 +184,21 @@ def row_covariance(
     p: np.ndarray, # (S,) the mixture's marginals, every one > 0
     codes: np.ndarray, # (rows, n_nodes) drawn from it
 ) -> np.ndarray: # (S, S) Σ
-    "Covariance of one row's indicators: correlations across nodes as in the rows drawn, all else exact."
+    """Covariance of one row's indicators: correlations across nodes as in the rows drawn, all else exact.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    p : np.ndarray
+        (S,) the mixture's marginals, every one > 0
+    codes : np.ndarray
+        (rows, n_nodes) drawn from it
+
+    Returns
+    -------
+    np.ndarray
+        (S, S) Σ
+    """
     both = second_moments(net, codes)
     seen = both.diagonal()
     drawn_sd, sd = np.sqrt(seen * (1 - seen)), np.sqrt(p * (1 - p))
@@ -122,7 +214,23 @@ def sampling_covariance(
     n: np.ndarray, # (n_nodes,)
     shared_rows: bool, # are a node's rows among those of every node that has more?
 ) -> np.ndarray: # (S, S) V
-    "Covariance of the observed marginals."
+    """Covariance of the observed marginals.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    covariance : np.ndarray
+        (S, S) Σ
+    n : np.ndarray
+        (n_nodes,)
+    shared_rows : bool
+        are a node's rows among those of every node that has more?
+
+    Returns
+    -------
+    np.ndarray
+        (S, S) V
+    """
     rows, node = np.repeat(n, net.sizes), np.repeat(np.arange(len(n)), net.sizes)
     scale = 1 / np.maximum.outer(rows, rows)
     return covariance * (scale if shared_rows else np.where(np.equal.outer(node, node), scale, 0))
@@ -130,7 +238,17 @@ def sampling_covariance(
 # %% ../../nbs/05-posterior/evidence.ipynb #origin-class
 @dataclass(frozen=True, eq=False)
 class Origin:
-    "What the shift is measured from."
+    """What the shift is measured from.
+
+    Attributes
+    ----------
+    p : np.ndarray
+        (S',)
+    n : np.ndarray
+        (nodes and tables) rows behind it; inf: the network's own marginals, or exact ones
+    own : bool
+        the network's own marginals, or the rows that its tables were learned from
+    """
     p: np.ndarray # (S',)
     n: np.ndarray # (nodes and tables) rows behind it; inf: the network's own marginals, or exact ones
     own: bool # the network's own marginals, or the rows that its tables were learned from
@@ -145,7 +263,20 @@ def origin_of(
     # None: the stable counts that the network keeps, if it does; "network": its own marginals
     baseline: Baseline = None,
 ) -> Origin:
-    "Where the shift starts from; raises ValueError for counts of other categories."
+    """Where the shift starts from; raises ValueError for counts of other categories.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    wide : Wide
+        of this network
+    baseline : Baseline, default None
+        None: the stable counts that the network keeps, if it does; "network": its own marginals
+
+    Returns
+    -------
+    Origin
+    """
     if isinstance(baseline, str) and baseline != "network":
         raise ValueError(f"baseline is counts of a stable period, or 'network' for the network's own marginals, not "
                          f"{baseline!r}")
@@ -159,7 +290,32 @@ def origin_of(
 # %% ../../nbs/05-posterior/evidence.ipynb #period-class
 @dataclass(frozen=True, eq=False)
 class Period:
-    "The counts of a period, and all that their noise depends on but the shares."
+    """The counts of a period, and all that their noise depends on but the shares.
+
+    Attributes
+    ----------
+    net : CausalNetwork
+    oracle : Oracle
+    interventions : Catalogue | None
+        the oracle's catalogue
+    dos : Sequence[Surgery]
+        C interventions as positions
+    wide : Wide
+        what all below is laid out on
+    p : np.ndarray
+        (S',) observed
+    n : np.ndarray
+        (nodes and tables)
+    origin : Origin
+    shared_rows : bool
+        see `sampling_covariance`
+    factors : np.ndarray
+        (nodes and tables) by which counts scatter more than independent rows: 1 or more
+    still : Simulated | None
+        rows drawn where nothing happens, if they are needed
+    before : np.ndarray
+        (S', S') noise of the origin, as far as the shares do not matter
+    """
     net: CausalNetwork
     oracle: Oracle
     interventions: Catalogue | None # the oracle's catalogue
@@ -175,24 +331,64 @@ class Period:
 
     @property
     def shift(self) -> np.ndarray: # (S',)
-        "What the interventions have to explain."
+        """What the interventions have to explain.
+
+        Returns
+        -------
+        np.ndarray
+            (S',)
+        """
         return self.p - self.origin.p
     @property
     def rows(self) -> np.ndarray: # (n_nodes,) float
-        "As many independent rows with an exact origin would show as much of each node."
+        """As many independent rows with an exact origin would show as much of each node.
+
+        Returns
+        -------
+        np.ndarray
+            (n_nodes,) float
+        """
         simulated = 0.0 if self.oracle.samples is None else 1 / self.oracle.samples
         return (1 / (self.factors * (1 / self.n + 1 / self.origin.n) + simulated))[:self.wide.own]
     @property
     def counted(self) -> np.ndarray: # (S',) bool
-        "Where the shift starts from counts, not from the network's own numbers."
+        """Where the shift starts from counts, not from the network's own numbers.
+
+        Returns
+        -------
+        np.ndarray
+            (S',) bool
+        """
         return np.repeat(np.isfinite(self.origin.n), self.wide.net.sizes)
     def scattered(self, covariance: np.ndarray, n: np.ndarray, shared_rows: bool) -> np.ndarray: # (S', S')
-        "Covariance of marginals from that of one row: sample sizes, and more scatter than independent rows have."
+        """Covariance of marginals from that of one row: sample sizes, and more scatter than independent rows have.
+
+        Parameters
+        ----------
+        covariance : np.ndarray
+        n : np.ndarray
+        shared_rows : bool
+
+        Returns
+        -------
+        np.ndarray
+            (S', S')
+        """
         root = np.sqrt(np.repeat(self.factors, self.wide.net.sizes))
         return sampling_covariance(self.wide.net, covariance, n, shared_rows) * np.outer(root, root)
 
     def simulated(self, covariance: np.ndarray) -> np.ndarray: # (S', S')
-        "What a simulated oracle adds, from the covariance of one row: V(π)/N, as for a stable period of N rows."
+        """What a simulated oracle adds, from the covariance of one row: V(π)/N, as for a stable period of N rows.
+
+        Parameters
+        ----------
+        covariance : np.ndarray
+
+        Returns
+        -------
+        np.ndarray
+            (S', S')
+        """
         if self.oracle.samples is None: return np.zeros_like(covariance)
         rows = np.full(len(self.n), float(self.oracle.samples))
         return sampling_covariance(self.wide.net, covariance, rows, True)
@@ -202,7 +398,20 @@ def positive_part(
     covariance: np.ndarray, # (d, d) symmetric
     scale: np.ndarray, # (d,) standard deviations by which its entries are compared; 0: of no account
 ) -> np.ndarray: # (d, d)
-    "Negative eigenvalues set to 0."
+    """Negative eigenvalues set to 0.
+
+    Parameters
+    ----------
+    covariance : np.ndarray
+        (d, d) symmetric
+    scale : np.ndarray
+        (d,) standard deviations by which its entries are compared; 0: of no account
+
+    Returns
+    -------
+    np.ndarray
+        (d, d)
+    """
     unit = np.where(scale > 0, scale, 1.0)
     values, vectors = np.linalg.eigh(covariance / np.outer(unit, unit))
     return (vectors * np.maximum(values, 0)) @ vectors.T * np.outer(unit, unit)
@@ -212,7 +421,18 @@ def noise_before(
     period: Period, # its `before` is not there yet
 ) -> np.ndarray: # (S, S)
     """What the origin adds to the noise: nothing if it is the network's own; the scatter of its counts, less what
-    tables explain of it."""
+    tables explain of it.
+
+    Parameters
+    ----------
+    period : Period
+        its `before` is not there yet
+
+    Returns
+    -------
+    np.ndarray
+        (S, S)
+    """
     net, origin = period.wide.net, period.origin
     if period.still is None: return np.zeros((len(net.index),) * 2)
     rows = row_covariance(net, smoothed(net.slices, origin.p, origin.n), period.still.codes)
@@ -235,7 +455,30 @@ def read_shift(
     factors: np.ndarray | None = None, # (n_nodes,) see `Period`
     seed: int | np.random.Generator = 0, # of rows simulated where nothing happens, if they are needed
 ) -> Period:
-    "Counts with their origin; raises ValueError as `aligned_marginals` does."
+    """Counts with their origin; raises ValueError as `aligned_marginals` does.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    oracle : Oracle
+        of this network
+    marginals : Marginals
+        counts
+    interventions : Catalogue | None, default None
+        the oracle's catalogue
+    shared_rows : bool, default True
+        see `sampling_covariance`
+    baseline : Baseline, default None
+        see `origin_of`
+    factors : np.ndarray | None, default None
+        (n_nodes,) see `Period`
+    seed : int | np.random.Generator, default 0
+        of rows simulated where nothing happens, if they are needed
+
+    Returns
+    -------
+    Period
+    """
     alone = aligned_marginals(net, marginals)
     wide = widened(net, oracle, [table.nodes for table in marginals.pairs])
     p, n = wide_counts(wide, *alone, marginals)
@@ -251,7 +494,23 @@ def read_shift(
 # %% ../../nbs/05-posterior/evidence.ipynb #evidence-class
 @dataclass(frozen=True, eq=False, repr=False)
 class Evidence:
-    "What the aggregates say about the shares: log-likelihood −½‖target − design·π‖²."
+    """What the aggregates say about the shares: log-likelihood −½‖target − design·π‖².
+
+    Attributes
+    ----------
+    design : np.ndarray
+        (S − n, C) whitened effects; with tables, their cells count as categories, here and below
+    target : np.ndarray
+        (S − n,) whitened shift: standard normal noise around design·π
+    pilot : np.ndarray
+        (C,) the shares at which the noise was worked out
+    keep : np.ndarray, default field(default_factory=lambda: np.zeros(0, int))
+        (S − n,) positions of the categories that count
+    noise : np.ndarray, default field(default_factory=lambda: np.zeros((0, 0)))
+        (S − n, S − n) W: covariance of the shift there
+    node : np.ndarray, default field(default_factory=lambda: np.zeros(0, int))
+        (S − n,) the node that each is about
+    """
     design: np.ndarray # (S − n, C) whitened effects; with tables, their cells count as categories, here and below
     target: np.ndarray # (S − n,) whitened shift: standard normal noise around design·π
     pilot: np.ndarray # (C,) the shares at which the noise was worked out
@@ -262,15 +521,28 @@ class Evidence:
 
     @cached_property
     def gram(self) -> np.ndarray: # (C, C) information on the shares
+        """(C, C) information on the shares"""
         return self.design.T @ self.design
     @cached_property
     def score(self) -> np.ndarray: # (C,)
+        """(C,)"""
         return self.design.T @ self.target
     def misfit(
         self,
         shares: np.ndarray, # (…, C)
     ) -> np.ndarray: # (…): χ² on S − n degrees of freedom at the true shares
-        "Squared length of what the shares leave unexplained."
+        """Squared length of what the shares leave unexplained.
+
+        Parameters
+        ----------
+        shares : np.ndarray
+            (…, C)
+
+        Returns
+        -------
+        np.ndarray
+            (…): χ² on S − n degrees of freedom at the true shares
+        """
         return ((self.target - shares @ self.design.T) ** 2).sum(axis=-1)
     def __repr__(self) -> str:
         return (f"Evidence: {len(self.target)} free categories on {len(self.pilot)} interventions, "
@@ -281,7 +553,20 @@ def whitener(
     covariance: np.ndarray, # (d, d)
     floor: float = 1e-4, # least eigenvalue of the correlation matrix
 ) -> np.ndarray: # (d, d) W with W·covariance·Wᵀ = I
-    "An inverse square root of a covariance."
+    """An inverse square root of a covariance.
+
+    Parameters
+    ----------
+    covariance : np.ndarray
+        (d, d)
+    floor : float, default 1e-4
+        least eigenvalue of the correlation matrix
+
+    Returns
+    -------
+    np.ndarray
+        (d, d) W with W·covariance·Wᵀ = I
+    """
     sd = np.sqrt(covariance.diagonal())
     values, vectors = np.linalg.eigh(covariance / np.outer(sd, sd))
     return (vectors / np.sqrt(np.maximum(values, floor))) @ vectors.T / sd
@@ -294,7 +579,17 @@ def steady(
     values: np.ndarray,
     bits: int = BITS,
 ) -> np.ndarray:
-    "Rounded to whole multiples of a power of two, so that sums of products are exact, whichever kernel works them out."
+    """Rounded to whole multiples of a power of two, so that sums of products are exact, whichever kernel works them out.
+
+    Parameters
+    ----------
+    values : np.ndarray
+    bits : int, default BITS
+
+    Returns
+    -------
+    np.ndarray
+    """
     top = 2.0 ** (np.frexp(np.abs(values).max(initial=0.0))[1] - bits)
     return np.round(values / top) * top
 
@@ -303,7 +598,20 @@ def pilot_shares(
     design: np.ndarray, # (d, C)
     target: np.ndarray, # (d,)
 ) -> np.ndarray: # (C,)
-    "Least squares over π ≥ 0, Σπ ≤ 1."
+    """Least squares over π ≥ 0, Σπ ≤ 1.
+
+    Parameters
+    ----------
+    design : np.ndarray
+        (d, C)
+    target : np.ndarray
+        (d,)
+
+    Returns
+    -------
+    np.ndarray
+        (C,)
+    """
     weight = 1e3 * max(np.sqrt((design**2).sum(axis=0).max()), 1.0)
     # the last column is π_φ, the last row its sum with the rest
     whole = np.zeros((len(design) + 1, design.shape[1] + 1))
@@ -317,7 +625,19 @@ def drawn_at(
     shares: np.ndarray, # (C,)
     seed: int | np.random.Generator = 0,
 ) -> Simulated:
-    "Rows of the mixture with these shares, and what was forced in each."
+    """Rows of the mixture with these shares, and what was forced in each.
+
+    Parameters
+    ----------
+    period : Period
+    shares : np.ndarray
+        (C,)
+    seed : int | np.random.Generator, default 0
+
+    Returns
+    -------
+    Simulated
+    """
     pi = Mixture(pd.Series(shares / max(1.0, shares.sum()), period.oracle.interventions))
     codes, labels = sample_mixture(period.net, pi, ROWS, seed=seed, interventions=period.interventions)
     return Simulated(wide_codes(period.wide, codes), forced_nodes(labels, period.dos, len(period.wide.net.names)))
@@ -328,7 +648,21 @@ def noise_of(
     p: np.ndarray, # (S',) expected
     drawn: Simulated, # rows that have them
 ) -> np.ndarray: # (S', S') W
-    "Covariance of the shift: of the counts, of what it is measured from, of the tables."
+    """Covariance of the shift: of the counts, of what it is measured from, of the tables.
+
+    Parameters
+    ----------
+    period : Period
+    p : np.ndarray
+        (S',) expected
+    drawn : Simulated
+        rows that have them
+
+    Returns
+    -------
+    np.ndarray
+        (S', S') W
+    """
     net, own = period.wide.net, period.origin.own
     rows = row_covariance(net, smoothed(net.slices, p, period.n), drawn.codes)
     V = period.scattered(rows, period.n, period.shared_rows) + period.before + period.simulated(rows)
@@ -342,7 +676,20 @@ def evidence_of(
     shares: np.ndarray | None = None,
     seed: int | np.random.Generator = 0, # of the simulated rows
 ) -> Evidence:
-    "Whiten the shift by the noise expected at these shares."
+    """Whiten the shift by the noise expected at these shares.
+
+    Parameters
+    ----------
+    period : Period
+    shares : np.ndarray | None, default None
+        (C,) where the noise is worked out; None: at the observed marginals, nodes taken as unrelated
+    seed : int | np.random.Generator, default 0
+        of the simulated rows
+
+    Returns
+    -------
+    Evidence
+    """
     net, wide = period.wide.net, period.wide
     expected = period.p if shares is None else wide.base + wide.effects @ shares
     keep = np.r_[kept_categories(period.oracle), kept_cells(wide, expected, period.n)]
@@ -368,7 +715,30 @@ def evidence_at(
     seed: int | np.random.Generator = 0, # of the simulated rows
     baseline: Baseline = None, # see `origin_of`
 ) -> Evidence:
-    "Counts, whitened by the noise expected at these shares; raises ValueError as `aligned_marginals` does."
+    """Counts, whitened by the noise expected at these shares; raises ValueError as `aligned_marginals` does.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    oracle : Oracle
+        of this network
+    marginals : Marginals
+        counts
+    shares : np.ndarray | None, default None
+        (C,) where the noise is worked out; None: at the observed marginals, nodes taken as unrelated
+    interventions : Catalogue | None, default None
+        the oracle's catalogue
+    shared_rows : bool, default True
+        see `sampling_covariance`
+    seed : int | np.random.Generator, default 0
+        of the simulated rows
+    baseline : Baseline, default None
+        see `origin_of`
+
+    Returns
+    -------
+    Evidence
+    """
     rng = np.random.default_rng(seed)
     return evidence_of(read_shift(net, oracle, marginals, interventions, shared_rows, baseline, seed=rng), shares, rng)
 
@@ -382,7 +752,28 @@ def gather_evidence(
     seed: int | np.random.Generator = 0, # of the simulated rows
     baseline: Baseline = None, # see `origin_of`
 ) -> Evidence:
-    "Evidence with the noise expected at the pilot; raises ValueError as `aligned_marginals` does."
+    """Evidence with the noise expected at the pilot; raises ValueError as `aligned_marginals` does.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    oracle : Oracle
+        of this network
+    marginals : Marginals
+        counts
+    interventions : Catalogue | None, default None
+        the oracle's catalogue
+    shared_rows : bool, default True
+        see `sampling_covariance`
+    seed : int | np.random.Generator, default 0
+        of the simulated rows
+    baseline : Baseline, default None
+        see `origin_of`
+
+    Returns
+    -------
+    Evidence
+    """
     rng = np.random.default_rng(seed)
     period = read_shift(net, oracle, marginals, interventions, shared_rows, baseline, seed=rng)
     return evidence_of(period, evidence_of(period).pilot, rng)

@@ -38,7 +38,18 @@ if TYPE_CHECKING:
 def null_directions(
     oracle: Oracle, # default catalogue
 ) -> pd.DataFrame: # (S, n) a column a node, named after it
-    "Shares that change no marginal: a node's own distribution, and what its descendants need to make up for it."
+    """Shares that change no marginal: a node's own distribution, and what its descendants need to make up for it.
+
+    Parameters
+    ----------
+    oracle : Oracle
+        default catalogue
+
+    Returns
+    -------
+    pd.DataFrame
+        (S, n) a column a node, named after it
+    """
     out = np.zeros((len(oracle.index), len(oracle.slices)))
     for position, j in enumerate(oracle.order):
         v = out[:, j]
@@ -56,12 +67,35 @@ def moved_by(
     directions: np.ndarray, # (C, D) a basis of the null space
     tol: float = 1e-8, # what counts as zero
 ) -> np.ndarray: # (C, D) bool
-    "Which shares each direction moves."
+    """Which shares each direction moves.
+
+    Parameters
+    ----------
+    directions : np.ndarray
+        (C, D) a basis of the null space
+    tol : float, default 1e-8
+        what counts as zero
+
+    Returns
+    -------
+    np.ndarray
+        (C, D) bool
+    """
     return np.abs(directions) > tol * np.maximum(np.abs(directions).max(axis=0, initial=tol), tol)
 
 
 def left_out(oracle: Oracle) -> np.ndarray: # positions in the catalogue
-    "At each node that Assumption 1 speaks of, the intervention on its commonest state."
+    """At each node that Assumption 1 speaks of, the intervention on its commonest state.
+
+    Parameters
+    ----------
+    oracle : Oracle
+
+    Returns
+    -------
+    np.ndarray
+        positions in the catalogue
+    """
     sets, sizes = choice_sets(oracle.base, oracle.slices, oracle.dos)
     out = []
     for k in range(len(sizes)):
@@ -77,7 +111,21 @@ def share_status(
     directions: np.ndarray, # (C, D) a basis of the null space
     tol: float = 1e-8, # what counts as zero
 ) -> np.ndarray: # (C,) of str
-    "What determines each share."
+    """What determines each share.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    directions : np.ndarray
+        (C, D) a basis of the null space
+    tol : float, default 1e-8
+        what counts as zero
+
+    Returns
+    -------
+    np.ndarray
+        (C,) of str
+    """
     moved = moved_by(directions, tol)
     if oracle.is_default and not oracle.tables:
         opens = np.array([oracle.base[s].min() <= tol for s in oracle.slices])
@@ -88,7 +136,19 @@ def share_status(
 
 # %% ../../nbs/05-posterior/identification.ipynb #table-bands
 def share_band(p: np.ndarray, rows: np.ndarray | float, z: float) -> np.ndarray: # half-width around each share
-    "z standard errors of counts, next to nothing where p is exact."
+    """z standard errors of counts, next to nothing where p is exact.
+
+    Parameters
+    ----------
+    p : np.ndarray
+    rows : np.ndarray | float
+    z : float
+
+    Returns
+    -------
+    np.ndarray
+        half-width around each share
+    """
     with np.errstate(invalid="ignore"): smooth = np.where(np.isfinite(rows), np.maximum(p, .5 / rows), 0)
     return np.where(np.isfinite(rows), z * np.sqrt(smooth * (1 - np.minimum(smooth, .5)) / rows), 1e-9)
 
@@ -98,7 +158,19 @@ def table_bands(
     marginals: Marginals,
     z: float,
 ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]: # effects (cells, C), shift (cells,), half-width (cells,)
-    "What the tables say that both oracle and counts have."
+    """What the tables say that both oracle and counts have.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    marginals : Marginals
+    z : float
+
+    Returns
+    -------
+    list[tuple[np.ndarray, np.ndarray, np.ndarray]]
+        effects (cells, C), shift (cells,), half-width (cells,)
+    """
     states = {name: [state for node, state in oracle.index if node == name] for name in oracle.names}
     own = {frozenset(table.nodes): table for table in (*marginals.pairs, *marginals.tables)}
     out = []
@@ -115,7 +187,21 @@ def share_bounds(
     marginals: Marginals, # exact, or counts
     z: float = 4.0, # half-width of the band for counts, in standard errors
 ) -> pd.DataFrame: # columns lower, upper; C rows
-    "The range of each share over all mixtures with these marginals; raises ValueError if there are none."
+    """The range of each share over all mixtures with these marginals; raises ValueError if there are none.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    marginals : Marginals
+        exact, or counts
+    z : float, default 4.0
+        half-width of the band for counts, in standard errors
+
+    Returns
+    -------
+    pd.DataFrame
+        columns lower, upper; C rows
+    """
     p = pd.Series(marginals.p, marginals.index).reindex(oracle.index)
     if len(marginals.index) != len(oracle.index) or p.isna().any():
         raise ValueError("the marginals are of other categories than the oracle: use one network for both")
@@ -142,7 +228,20 @@ def information_left(
     gram: np.ndarray, # (C, C) G
     inside: np.ndarray, # (C,) bool: interventions that are in
 ) -> tuple[np.ndarray, np.ndarray]: # I (C,); I_{c|k} (C, C), row c, inf where k is c or in
-    "What the counts can say of each share when those that are in adjust, and when k may stand in for c."
+    """What the counts can say of each share when those that are in adjust, and when k may stand in for c.
+
+    Parameters
+    ----------
+    gram : np.ndarray
+        (C, C) G
+    inside : np.ndarray
+        (C,) bool: interventions that are in
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        I (C,); I_{c|k} (C, C), row c, inf where k is c or in
+    """
     T = np.flatnonzero(inside)
     inverse = np.linalg.pinv(gram[np.ix_(T, T)], rcond=1e-12, hermitian=True)
     fitted = inverse @ gram[T]                                   # (|T|, C)
@@ -169,7 +268,22 @@ def thresholds(
     rho: float, # prior probability
     mu: float, # prior mean share
 ) -> tuple[np.ndarray, float]: # z against nothing (C,), z against another intervention
-    "Standard errors that a share must amount to, to be found with 80 % power."
+    """Standard errors that a share must amount to, to be found with 80 % power.
+
+    Parameters
+    ----------
+    own : np.ndarray
+        (C,) I
+    rho : float
+        prior probability
+    mu : float
+        prior mean share
+
+    Returns
+    -------
+    tuple[np.ndarray, float]
+        z against nothing (C,), z against another intervention
+    """
     odds = math.log(SURE / (1 - SURE))
     against_nothing = odds + math.log((1 - rho) / rho) + np.log(np.maximum(mu * np.sqrt(own / (2 * math.pi)), 1e-300))
     return np.sqrt(2 * np.maximum(against_nothing, odds)) + POWER, math.sqrt(2 * odds) + POWER
@@ -182,7 +296,26 @@ def detectable_shares(
     mu: float = 0.1, # mean share
     rows: float = math.inf, # behind the counts; inf: the information is already that where the share is in
 ) -> np.ndarray: # (C,) share; inf: none, it changes nothing or another does exactly the same
-    "The smallest share of each intervention that would be called supported with 80 % power."
+    """The smallest share of each intervention that would be called supported with 80 % power.
+
+    Parameters
+    ----------
+    own : np.ndarray
+        (C,) from `information_left`
+    instead : np.ndarray
+        (C, C) from `information_left`
+    rho : float | None, default None
+        probability; None: 2/(C + 2), learned if one of C is in
+    mu : float, default 0.1
+        mean share
+    rows : float, default math.inf
+        behind the counts; inf: the information is already that where the share is in
+
+    Returns
+    -------
+    np.ndarray
+        (C,) share; inf: none, it changes nothing or another does exactly the same
+    """
     nothing, another = thresholds(own, 2 / (len(own) + 2) if rho is None else rho, mu)
     least = np.minimum.reduce(instead, axis=1, initial=np.inf)
     # x² = z² (1/I + x/n)
@@ -198,7 +331,24 @@ def look_alikes(
     rho: float = 0.05,
     mu: float = 0.1,
 ) -> tuple[np.ndarray, np.ndarray]: # (C,) bool: it may as well be nothing; (C, C) bool: row c, it may as well be k
-    "What a share of each intervention could be mistaken for: k only if it explains at least half of what c does."
+    """What a share of each intervention could be mistaken for: k only if it explains at least half of what c does.
+
+    Parameters
+    ----------
+    own : np.ndarray
+        (C,) from `information_left`
+    instead : np.ndarray
+        (C, C) from `information_left`
+    share : np.ndarray
+        (C,) that is to be told apart
+    rho : float, default 0.05
+    mu : float, default 0.1
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        (C,) bool: it may as well be nothing; (C, C) bool: row c, it may as well be k
+    """
     nothing, another = thresholds(own, rho, mu)
     close = (share[:, None] * np.sqrt(instead) < another) & (instead < 0.5 * own[:, None])
     return share * np.sqrt(own) < nothing, close
@@ -215,7 +365,23 @@ def expected_information(
     seed: int | np.random.Generator = 0, # of the rows simulated for it
 ) -> np.ndarray: # (C, C) G
     """Information that n rows will have on the shares where most of the traffic is untouched; with what the network is
-    not sure of."""
+    not sure of.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    n : float
+        rows
+    net : CausalNetwork | None, default None
+        for the covariance across nodes; None: nodes are taken as unrelated
+    seed : int | np.random.Generator, default 0
+        of the rows simulated for it
+
+    Returns
+    -------
+    np.ndarray
+        (C, C) G
+    """
     keep, rows, effects = kept_categories(oracle), np.full(len(oracle.slices), float(n)), oracle.effects
     if net is None: noise = node_blocks(oracle.slices, smoothed(oracle.slices, oracle.base, rows)) / n
     else:
@@ -236,7 +402,20 @@ def trade_offs(
     gram: np.ndarray, # (C, C) G
     free: np.ndarray, # positions of the interventions that may adjust
 ) -> tuple[np.ndarray, np.ndarray]: # r (C, C), 0 where not both are free; standard errors (C,), inf where not free
-    "How far the shares trade off against each other, and how surely each is known, when all of them adjust."
+    """How far the shares trade off against each other, and how surely each is known, when all of them adjust.
+
+    Parameters
+    ----------
+    gram : np.ndarray
+        (C, C) G
+    free : np.ndarray
+        positions of the interventions that may adjust
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        r (C, C), 0 where not both are free; standard errors (C,), inf where not free
+    """
     inverse = np.linalg.pinv(gram[np.ix_(free, free)], rcond=1e-12, hermitian=True)
     sd = np.sqrt(np.maximum(inverse.diagonal(), 1e-300))
     r, error = np.zeros(gram.shape), np.full(len(gram), np.inf)
@@ -250,7 +429,22 @@ def look_alike_groups(
     error: np.ndarray, # (C,) from `trade_offs`
     share: float, # that is to be told apart
 ) -> list[list[int]]: # positions; groups of two or more
-    "Sets of interventions connected by r > ½, where a share this large of one or both does not stand out."
+    """Sets of interventions connected by r > ½, where a share this large of one or both does not stand out.
+
+    Parameters
+    ----------
+    r : np.ndarray
+        (C, C) from `trade_offs`
+    error : np.ndarray
+        (C,) from `trade_offs`
+    share : float
+        that is to be told apart
+
+    Returns
+    -------
+    list[list[int]]
+        positions; groups of two or more
+    """
     blurred = np.isfinite(error) & (share < thresholds(np.ones(1), .05, .1)[1] * error)
     links = (r > .5) & np.logical_or.outer(blurred, blurred)
     _, of = connected_components(csr_array(links), directed=False)
@@ -259,7 +453,31 @@ def look_alike_groups(
 # %% ../../nbs/05-posterior/identification.ipynb #identification-class
 @dataclass(frozen=True, eq=False, repr=False)
 class Identification:
-    "What the aggregates can tell apart, before any estimate is made."
+    """What the aggregates can tell apart, before any estimate is made.
+
+    Attributes
+    ----------
+    rank : int
+        of A
+    directions : pd.DataFrame
+        (C, D) what no aggregates see; in the default catalogue a column a node
+    status : pd.Series
+        (C,) "by data", "under Assumption 1" or "within bounds"
+    bounds : pd.DataFrame | None
+        lower, upper, if marginals were given
+    n : float | None
+        rows; without them what follows is None or empty
+    smallest_detectable : pd.Series | None
+        (C,) share found with 80 % power, all others absent
+    groups : tuple[tuple, ...]
+        labels of interventions that n rows cannot separate
+    idle : pd.Index
+        interventions that change next to nothing
+    notes : tuple[str, ...]
+        what to be careful about
+    likeness : pd.DataFrame | None
+        (C, C) r, minus the correlation of the shares when all adjust
+    """
     rank: int # of A
     directions: pd.DataFrame # (C, D) what no aggregates see; in the default catalogue a column a node
     status: pd.Series # (C,) "by data", "under Assumption 1" or "within bounds"
@@ -275,7 +493,13 @@ class Identification:
         self,
         # index the catalogue; status, and what was asked for of lower, upper, smallest_detectable, group
     ) -> pd.DataFrame:
-        "Everything about each intervention, a row each, in catalogue order."
+        """Everything about each intervention, a row each, in catalogue order.
+
+        Returns
+        -------
+        pd.DataFrame
+            index the catalogue; status, and what was asked for of lower, upper, smallest_detectable, group
+        """
         table = self.status.to_frame()
         if self.bounds is not None: table = table.join(self.bounds)
         if self.n is not None:
@@ -284,7 +508,12 @@ class Identification:
                                  group=[of.get(label, 0) for label in table.index])
         return table.assign(idle=table.index.isin(self.idle))
     def summary(self) -> str:
-        "What can be told apart, in a line."
+        """What can be told apart, in a line.
+
+        Returns
+        -------
+        str
+        """
         by = self.status.value_counts()
         kinds = [f"{by[s]} determined {s}" for s in (BY_DATA, BY_ASSUMPTION, BOUNDS) if s in by]
         text = f"{len(self.status)} interventions, rank {self.rank}; " + ", ".join(kinds)
@@ -297,7 +526,16 @@ class Identification:
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(self.summary())}</p>{self.to_frame().head(10).round(4).to_html()}"
     def plot(self, ax: "Axes | None" = None) -> "Axes":
-        "The groups of look-alikes, as blocks."
+        """The groups of look-alikes, as blocks.
+
+        Parameters
+        ----------
+        ax : Axes | None, default None
+
+        Returns
+        -------
+        Axes
+        """
         return plot_groups(self, ax)
 
 # %% ../../nbs/05-posterior/identification.ipynb #identify-function
@@ -307,7 +545,17 @@ NULL = 1e-10 # singular values below this part of the largest are rounding: effe
 def shares_unseen(
     oracle: Oracle,
 ) -> pd.DataFrame: # (C, D) a basis; named after the node where it is its own distribution
-    "Directions along which the shares move and no marginal does, and no table of the oracle; in any catalogue."
+    """Directions along which the shares move and no marginal does, and no table of the oracle; in any catalogue.
+
+    Parameters
+    ----------
+    oracle : Oracle
+
+    Returns
+    -------
+    pd.DataFrame
+        (C, D) a basis; named after the node where it is its own distribution
+    """
     if oracle.is_default and not oracle.tables: return null_directions(oracle)
     A, named = all_effects(oracle), {}
     for name, s in zip(oracle.names, oracle.slices if oracle.is_default else ()):  # a node's own distribution
@@ -320,7 +568,16 @@ def shares_unseen(
 
 
 def assumption_note(oracle: Oracle) -> tuple[str, ...]:
-    "Of which nodes Assumption 1 speaks, where that is not all of them; nothing for the default catalogue."
+    """Of which nodes Assumption 1 speaks, where that is not all of them; nothing for the default catalogue.
+
+    Parameters
+    ----------
+    oracle : Oracle
+
+    Returns
+    -------
+    tuple[str, ...]
+    """
     if oracle.is_default: return ()
     spoken = [oracle.names[j] for c in left_out(oracle) for j in oracle.dos[c]]
     if not spoken: return ("Assumption 1 says nothing of this catalogue: of no node is every state in it, alone",)
@@ -340,7 +597,27 @@ def identify(
     seed: int | np.random.Generator = 0, # of the rows simulated for the covariance
 ) -> Identification:
     """What can be told apart from aggregates: never, under Assumption 1, and with n rows; raises ValueError for other
-    marginals or n < 1."""
+    marginals or n < 1.
+
+    Parameters
+    ----------
+    oracle : Oracle | CausalNetwork
+        of any catalogue; a network stands for its own, of the default catalogue
+    n : float | None, default None
+        rows, for the smallest detectable shares and the groups
+    marginals : Marginals | None, default None
+        for the bounds: exact, or counts
+    net : CausalNetwork | None, default None
+        beside an oracle, for the covariance across nodes; None: nodes are taken as unrelated
+    share : float, default ASKED
+        that the groups cannot tell apart
+    seed : int | np.random.Generator, default 0
+        of the rows simulated for the covariance
+
+    Returns
+    -------
+    Identification
+    """
     if n is not None and not (isinstance(n, (int, float, np.number)) and 1 <= float(n) < np.inf):
         raise ValueError(f"n is a number of rows, 1 or more, not {n!r}")
     if not 0 < share <= 1: raise ValueError(f"share is a part of the traffic, above 0 and at most 1, not {share!r}")
@@ -370,7 +647,17 @@ def plot_groups(
     found: "Identification",
     ax: "Axes | None" = None,
 ) -> "Axes":
-    "Likeness of the interventions in groups, a box around each group; raises ValueError if no n was given."
+    """Likeness of the interventions in groups, a box around each group; raises ValueError if no n was given.
+
+    Parameters
+    ----------
+    found : Identification
+    ax : Axes | None, default None
+
+    Returns
+    -------
+    Axes
+    """
     if found.likeness is None:
         raise ValueError("groups depend on the sample size: call identify(oracle, n=...) with a number of rows")
     import matplotlib.pyplot as plt

@@ -33,7 +33,18 @@ MOST_CELLS = 1_000 # of a table: with its switch it has as many squared
 def switch_table(
     table: np.ndarray, # (*parents' sizes, K)
 ) -> np.ndarray: # (*parents' sizes, U·K + 1, K): the switch is the last parent
-    "The table at every position of its switch: at 0 as it is, at 1 + u·K + a with row u set to a."
+    """The table at every position of its switch: at 0 as it is, at 1 + u·K + a with row u set to a.
+
+    Parameters
+    ----------
+    table : np.ndarray
+        (*parents' sizes, K)
+
+    Returns
+    -------
+    np.ndarray
+        (*parents' sizes, U·K + 1, K): the switch is the last parent
+    """
     K = table.shape[-1]
     flat = table.reshape(-1, K)
     out = np.repeat(flat[:, None], table.size + 1, axis=1)
@@ -45,7 +56,18 @@ def with_switches(
     net: CausalNetwork,
     nodes: Sequence[int],
 ) -> CausalNetwork: # the same nodes, and a switch for each of these after them
-    "Append a root to every node's parents that changes its table."
+    """Append a root to every node's parents that changes its table.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    nodes : Sequence[int]
+
+    Returns
+    -------
+    CausalNetwork
+        the same nodes, and a switch for each of these after them
+    """
     n, tables = len(net.names), {i: net.cpts[i] for i in nodes}
     parents, cpts = [tuple(p) for p in net.parents], list(net.cpts)
     for m, (i, table) in enumerate(tables.items(), n):
@@ -62,7 +84,17 @@ def with_switches(
 def atoms(
     net: CausalNetwork,
 ) -> dict[int, np.ndarray]: # node -> (S, U·K) effects; nodes with more cells than MOST_CELLS are left out
-    "What setting one row of a node's table to one state changes in every marginal, for all rows, states and nodes."
+    """What setting one row of a node's table to one state changes in every marginal, for all rows, states and nodes.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+
+    Returns
+    -------
+    dict[int, np.ndarray]
+        node -> (S, U·K) effects; nodes with more cells than MOST_CELLS are left out
+    """
     nodes = [i for i, table in enumerate(net.cpts) if table.size <= MOST_CELLS]
     switched, n = with_switches(net, nodes), len(net.names)
     base, moved = marginals_under(switched, [{n + m: 1 + c} for m, i in enumerate(nodes)
@@ -79,7 +111,20 @@ def change_evidence(
     period: Period, # of the empty catalogue
     drawn: Simulated, # rows of the mixture
 ) -> Evidence: # without a design
-    "The shift, whitened by the noise of the counts as they are, correlated as in the rows drawn."
+    """The shift, whitened by the noise of the counts as they are, correlated as in the rows drawn.
+
+    Parameters
+    ----------
+    period : Period
+        of the empty catalogue
+    drawn : Simulated
+        rows of the mixture
+
+    Returns
+    -------
+    Evidence
+        without a design
+    """
     keep = kept_categories(period.oracle)
     noise = noise_of(period, period.p, drawn)[np.ix_(keep, keep)]
     white = whitener(noise)
@@ -90,7 +135,20 @@ def centred(
     effects: np.ndarray, # (..., U·K)
     K: int, # states of the node
 ) -> np.ndarray: # the same for changes whose rows sum to 0
-    "Take the mean over states off, row by row: a change never has any of it."
+    """Take the mean over states off, row by row: a change never has any of it.
+
+    Parameters
+    ----------
+    effects : np.ndarray
+        (..., U·K)
+    K : int
+        states of the node
+
+    Returns
+    -------
+    np.ndarray
+        the same for changes whose rows sum to 0
+    """
     cells = effects.reshape(*effects.shape[:-1], -1, K)
     return (cells - cells.mean(axis=-1, keepdims=True)).reshape(effects.shape)
 
@@ -100,14 +158,40 @@ def change_designs(
     evidence: Evidence,
     effects: dict[int, np.ndarray], # from `atoms`
 ) -> dict[int, np.ndarray]: # node -> (S − n, U·K) Z
-    "Whitened effects of every node's changes."
+    """Whitened effects of every node's changes.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    evidence : Evidence
+    effects : dict[int, np.ndarray]
+        from `atoms`
+
+    Returns
+    -------
+    dict[int, np.ndarray]
+        node -> (S − n, U·K) Z
+    """
     white = whitener(evidence.noise)
     return {i: centred(white @ e[evidence.keep], net.sizes[i]) for i, e in effects.items()}
 
 
 @dataclass(frozen=True, eq=False)
 class Told:
-    "How a node's change explains a shift."
+    """How a node's change explains a shift.
+
+    Attributes
+    ----------
+    node : int
+    length : float
+        nats, the choice of node and size paid for
+    size : float
+        of the change, of SIZES
+    root : np.ndarray
+        (S − n, S − n) lower triangular: root·rootᵀ is the shift's covariance when the change is averaged
+    paid : float
+        nats, besides half the squared length of root⁻¹·shift
+    """
     node: int
     length: float # nats, the choice of node and size paid for
     size: float # of the change, of SIZES
@@ -121,7 +205,22 @@ def tell_change(
     Z: np.ndarray, # (S − n, U·K)
     nodes: int, # there are to choose from
 ) -> Told:
-    "The shortest description by a change at this node."
+    """The shortest description by a change at this node.
+
+    Parameters
+    ----------
+    target : np.ndarray
+        (S − n,) whitened shift
+    node : int
+    Z : np.ndarray
+        (S − n, U·K)
+    nodes : int
+        there are to choose from
+
+    Returns
+    -------
+    Told
+    """
     found = []
     for size in SIZES:
         root = np.linalg.cholesky(np.eye(len(target)) + size**2 * (Z @ Z.T))
@@ -135,7 +234,20 @@ def leftover(
     target: np.ndarray, # (S − n,)
     Z: np.ndarray, # (S − n, ·)
 ) -> tuple[float, int]: # χ², degrees of freedom
-    "What no multiple of these columns explains."
+    """What no multiple of these columns explains.
+
+    Parameters
+    ----------
+    target : np.ndarray
+        (S − n,)
+    Z : np.ndarray
+        (S − n, ·)
+
+    Returns
+    -------
+    tuple[float, int]
+        χ², degrees of freedom
+    """
     U, size, _ = np.linalg.svd(Z, full_matrices=False)
     U = U[:, size > 1e-8 * max(size.max(initial=0.0), 1e-300)]
     left = target - U @ (U.T @ target)
@@ -153,7 +265,25 @@ def change_table(
     effects: np.ndarray, # (S, U·K) exact
     level: float,
 ) -> pd.DataFrame: # index the parents' states and the node's; columns stable, change, lower, upper, known
-    "D with its intervals, cell by cell."
+    """D with its intervals, cell by cell.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    node : int
+    target : np.ndarray
+        (S − n,)
+    Z : np.ndarray
+        (S − n, U·K) whitened
+    effects : np.ndarray
+        (S, U·K) exact
+    level : float
+
+    Returns
+    -------
+    pd.DataFrame
+        index the parents' states and the node's; columns stable, change, lower, upper, known
+    """
     K, T = net.sizes[node], net.cpts[node].ravel()
     cov = np.linalg.inv(Z.T @ Z + np.eye(len(T)) / WIDE**2)
     mean = centred(cov @ (Z.T @ target), K)
@@ -174,7 +304,23 @@ def least_share(
     K: int, # states of the node
     rise: float, # of the misfit that chance allows
 ) -> float:
-    "The smallest share of the traffic that can have followed another table."
+    """The smallest share of the traffic that can have followed another table.
+
+    Parameters
+    ----------
+    target : np.ndarray
+        (S − n,)
+    atoms_of : np.ndarray
+        (S − n, U·K) whitened effects, not centred
+    K : int
+        states of the node
+    rise : float
+        of the misfit that chance allows
+
+    Returns
+    -------
+    float
+    """
     F = atoms_of.shape[1]
     weight = 1e3 * max(float(np.sqrt((atoms_of**2).sum(axis=0).max(initial=0.0))), 1.0)
     system = np.vstack([atoms_of, weight * np.kron(np.eye(F // K), np.ones(K))])
@@ -195,7 +341,29 @@ APART = math.log(20) # nats by which a description must be longer to be told apa
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ChangedMechanism:
-    "The node whose new table explains the counts best, and what is known of the change."
+    """The node whose new table explains the counts best, and what is known of the change.
+
+    Attributes
+    ----------
+    node : str
+    p_value : float
+        of "a change at this node, and nothing else, explains the counts"
+    change : pd.DataFrame
+        index the parents' states and the node's; columns stable, change, lower, upper, known
+    least_share : float
+        of the traffic, that followed another table; a lower bound
+    nodes : pd.DataFrame
+        index node, best first; columns worse (nats), p_value, chosen among runners-up: alike
+    runners_up : tuple[str, ...]
+        nodes that cannot be told from it
+    nothing : float
+        nats by which "nothing has changed" is worse; below 0: it is better
+    level : float
+        of the intervals, and of the share's bound
+    converged : bool, default True
+        closed form
+    notes : tuple[str, ...], default ()
+    """
     node: str
     p_value: float # of "a change at this node, and nothing else, explains the counts"
     change: pd.DataFrame # index the parents' states and the node's; columns stable, change, lower, upper, known
@@ -209,15 +377,36 @@ class ChangedMechanism:
 
     @property
     def mixture(self) -> Mixture: # labelled by the change, its least share
-        "The change as a mixture's component."
+        """The change as a mixture's component.
+
+        Returns
+        -------
+        Mixture
+            labelled by the change, its least share
+        """
         return Mixture({f"{self.node} changed": self.least_share})
 
     def to_frame(self) -> pd.DataFrame: # index nodes, best first
-        "The nodes, by how well a change there explains the counts."
+        """The nodes, by how well a change there explains the counts.
+
+        Returns
+        -------
+        pd.DataFrame
+            index nodes, best first
+        """
         return self.nodes
 
     def largest(self, n: int = 10) -> pd.DataFrame:
-        "The cells of the table that changed most; none, if nothing speaks for a change."
+        """The cells of the table that changed most; none, if nothing speaks for a change.
+
+        Parameters
+        ----------
+        n : int, default 10
+
+        Returns
+        -------
+        pd.DataFrame
+        """
         if self.nothing < APART: n = 0
         order = self.change.change.abs().sort_values(ascending=False, kind="stable").index
         return self.change.loc[order].head(n)
@@ -229,7 +418,12 @@ class ChangedMechanism:
                 f"(goodness of fit p = {self.p_value:.2g}){others}")
 
     def summary(self) -> str:
-        "Headline, notes and the cells that changed most, as text."
+        """Headline, notes and the cells that changed most, as text.
+
+        Returns
+        -------
+        str
+        """
         return answer_text(self._headline(), self.notes, self.largest().round(3))
 
     def __repr__(self) -> str: return self.summary()
@@ -242,7 +436,20 @@ def rank_nodes(
     evidence: Evidence,
     designs: dict[int, np.ndarray], # from `change_designs`
 ) -> pd.DataFrame: # index node, best first; columns worse, p_value
-    "Every node's description of the shift by its change alone."
+    """Every node's description of the shift by its change alone.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    evidence : Evidence
+    designs : dict[int, np.ndarray]
+        from `change_designs`
+
+    Returns
+    -------
+    pd.DataFrame
+        index node, best first; columns worse, p_value
+    """
     told = {i: tell_change(evidence.target, i, Z, len(designs)).length for i, Z in designs.items()}
     left = {i: leftover(evidence.target, Z) for i, Z in designs.items()}
     table = pd.DataFrame({"worse": told, "p_value": {i: float(chdtrc(f, x)) if f else 1.0 for i, (x, f) in
@@ -252,7 +459,19 @@ def rank_nodes(
 
 
 def with_change(net: CausalNetwork, node: int, change: np.ndarray) -> CausalNetwork: # change (U·K,)
-    "The network with the table T + D: what the whole period looks like."
+    """The network with the table T + D: what the whole period looks like.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    node : int
+    change : np.ndarray
+
+    Returns
+    -------
+    CausalNetwork
+        change (U·K,)
+    """
     table = np.maximum(net.cpts[node] + change.reshape(net.cpts[node].shape), 0.0)
     return cut(net, {node: NewTable(tuple(net.parents[node]), table / table.sum(axis=-1, keepdims=True))})
 
@@ -266,7 +485,26 @@ def changed_mechanism(
     level: float = 0.95, # of the intervals
     seed: int | np.random.Generator = 0, # of the rows drawn for the noise
 ) -> ChangedMechanism:
-    "Is there one node whose new table, in some share of the traffic, explains the counts? Raises ValueError."
+    """Is there one node whose new table, in some share of the traffic, explains the counts? Raises ValueError.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    marginals : Marginals
+        counts of the later period; any order, aligned by label
+    baseline : Baseline, default None
+        as in `fit_posterior`
+    shared_rows : bool, default True
+        the same rows were counted at every node
+    level : float, default 0.95
+        of the intervals
+    seed : int | np.random.Generator, default 0
+        of the rows drawn for the noise
+
+    Returns
+    -------
+    ChangedMechanism
+    """
     if not 0 < level < 1: raise ValueError(f"level is a probability between 0 and 1, such as 0.95, not {level!r}")
     rng = np.random.default_rng(seed)
     alone = marginals.without_tables() if isinstance(marginals, Marginals) else marginals
@@ -288,7 +526,20 @@ def changed_mechanism(
 def as_changed(
     net: CausalNetwork, evidence: Evidence, effects: dict[int, np.ndarray], best: int, level: float
 ) -> ChangedMechanism:
-    "Everything that is told of the change, from the evidence where it is."
+    """Everything that is told of the change, from the evidence where it is.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    evidence : Evidence
+    effects : dict[int, np.ndarray]
+    best : int
+    level : float
+
+    Returns
+    -------
+    ChangedMechanism
+    """
     designs = change_designs(net, evidence, effects)
     nodes, target = rank_nodes(net, evidence, designs), evidence.target
     first = str(nodes.index[0])

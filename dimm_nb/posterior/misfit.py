@@ -22,7 +22,19 @@ def support_residual(
     evidence: Evidence,
     inside: np.ndarray, # (C,) bool: the sparse answer
 ) -> tuple[np.ndarray, int]: # r (d,), and how many degrees of freedom it has
-    "What some interventions leave unexplained when their shares fit best."
+    """What some interventions leave unexplained when their shares fit best.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    inside : np.ndarray
+        (C,) bool: the sparse answer
+
+    Returns
+    -------
+    tuple[np.ndarray, int]
+        r (d,), and how many degrees of freedom it has
+    """
     if not inside.any(): return evidence.target, len(evidence.target)
     U, size, _ = np.linalg.svd(evidence.design[:, inside], full_matrices=False)
     U = U[:, size > FULL_RANK * size[0]]
@@ -33,7 +45,19 @@ def goodness_of_fit(
     evidence: Evidence,
     probability: np.ndarray, # (C,) that each intervention is in
 ) -> float: # p-value: uniform where a mixture of these interventions made the counts
-    "Tail probability of what the sparse answer leaves unexplained; 1 where it leaves nothing to be explained."
+    """Tail probability of what the sparse answer leaves unexplained; 1 where it leaves nothing to be explained.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    probability : np.ndarray
+        (C,) that each intervention is in
+
+    Returns
+    -------
+    float
+        p-value: uniform where a mixture of these interventions made the counts
+    """
     left, freedom = support_residual(evidence, probability > 0.5)
     return float(chdtrc(freedom, left @ left)) if freedom else 1.0
 
@@ -53,7 +77,20 @@ def node_residuals(
     inside: np.ndarray, # (C,) bool: the sparse answer
     n_nodes: int,
 ) -> np.ndarray: # (n_nodes,) p-values
-    "How surprising each node's part of what is left is by itself."
+    """How surprising each node's part of what is left is by itself.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    inside : np.ndarray
+        (C,) bool: the sparse answer
+    n_nodes : int
+
+    Returns
+    -------
+    np.ndarray
+        (n_nodes,) p-values
+    """
     left, _ = support_residual(evidence, inside)
     shift, here = np.linalg.solve(whitener(evidence.noise), left), evidence.node
     out = np.ones(n_nodes)
@@ -71,7 +108,21 @@ def at_odds(
     inside: np.ndarray, # (C,) bool: the sparse answer
     oracle: Oracle, # whose graph says what is upstream
 ) -> pd.DataFrame: # index the nodes most at odds, worst first; columns p_value (of the node by itself), looks_like
-    "Nodes that the best explanation does not explain, and what each looks like."
+    """Nodes that the best explanation does not explain, and what each looks like.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    inside : np.ndarray
+        (C,) bool: the sparse answer
+    oracle : Oracle
+        whose graph says what is upstream
+
+    Returns
+    -------
+    pd.DataFrame
+        index the nodes most at odds, worst first; columns p_value (of the node by itself), looks_like
+    """
     p = node_residuals(evidence, inside, len(oracle.names))
     odd = p < SURPRISING / len(p)
     if not odd.any(): odd = p == p.min()
@@ -93,7 +144,21 @@ def tell_tales(
     shares: np.ndarray, # (C,)
     oracle: Oracle,
 ) -> list[str]: # names of nodes
-    "Nodes whose states are claimed in proportion to how common they are; none in a catalogue of another kind."
+    """Nodes whose states are claimed in proportion to how common they are; none in a catalogue of another kind.
+
+    Parameters
+    ----------
+    supported : np.ndarray
+        (C,) bool
+    shares : np.ndarray
+        (C,)
+    oracle : Oracle
+
+    Returns
+    -------
+    list[str]
+        names of nodes
+    """
     out: list[str] = []
     if not oracle.is_default: return out
     for name, s in zip(oracle.names, oracle.slices):
@@ -113,7 +178,19 @@ def undoing(
     evidence: Evidence,
     shares: np.ndarray, # (C,) of the sparse answer: 0 for what is not in it
 ) -> float: # standard deviations; 0 for fewer than `MANY` interventions
-    "How much further, or (below 0) less far, these interventions move the counts than unrelated ones would."
+    """How much further, or (below 0) less far, these interventions move the counts than unrelated ones would.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    shares : np.ndarray
+        (C,) of the sparse answer: 0 for what is not in it
+
+    Returns
+    -------
+    float
+        standard deviations; 0 for fewer than `MANY` interventions
+    """
     if (shares > 0).sum() < MANY: return 0.0
     rng = np.random.default_rng(0)
     shuffled = rng.permuted(np.repeat(shares[:, None], SHUFFLES, axis=1), axis=0)

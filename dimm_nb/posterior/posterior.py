@@ -30,7 +30,7 @@ from ..network.axis import (
     label_text,
     spoken,
 )
-from ..network.calls import once_positional, tell
+from ..network.calls import once_positional, says_which, tell
 from ..network.network import CausalNetwork
 from ..network.oracle import Catalogue, Oracle
 from ..network.soft import Surgery
@@ -1113,6 +1113,7 @@ def fit_posterior(
     return fit
 
 # %% ../../nbs/05-posterior/posterior.ipynb #placebo
+@says_which
 def placebo(
     net: CausalNetwork,
     # counts of two or more quiet periods; with their names, if they have any

@@ -17,7 +17,19 @@ import scipy.sparse as sp
 # %% ../../nbs/04-solvers/conic.ipynb #program
 @dataclass(frozen=True, eq=False)
 class Program:
-    "min max_j ‖A_j x_j − b̃_j‖₂ + λ‖x‖₂ over x ≥ 0, Σx ≤ 1: Definition 5 without its min-constraint."
+    """min max_j ‖A_j x_j − b̃_j‖₂ + λ‖x‖₂ over x ≥ 0, Σx ≤ 1: Definition 5 without its min-constraint.
+
+    Attributes
+    ----------
+    A : np.ndarray
+        (S, C) effects; zero where an intervention comes after the node, so that A_j x_j = A[rows of j] @ x
+    b : np.ndarray
+        (S,) observed shift
+    starts : np.ndarray
+        (n_nodes,) first row of each node
+    lam : float
+        λ ≥ 0
+    """
     A: np.ndarray # (S, C) effects; zero where an intervention comes after the node, so that A_j x_j = A[rows of j] @ x
     b: np.ndarray # (S,) observed shift
     starts: np.ndarray # (n_nodes,) first row of each node
@@ -25,6 +37,7 @@ class Program:
 
     @cached_property
     def node(self) -> np.ndarray: # (S,) the node that each row belongs to
+        """(S,) the node that each row belongs to"""
         return np.repeat(np.arange(len(self.starts)), np.diff(np.append(self.starts, len(self.b))))
 
 
@@ -32,7 +45,19 @@ def node_norms(
     program: Program,
     v: np.ndarray, # (S,) any vector on the category axis
 ) -> np.ndarray: # (n_nodes,) ‖v_j‖₂
-    "The length of each node's part."
+    """The length of each node's part.
+
+    Parameters
+    ----------
+    program : Program
+    v : np.ndarray
+        (S,) any vector on the category axis
+
+    Returns
+    -------
+    np.ndarray
+        (n_nodes,) ‖v_j‖₂
+    """
     return np.sqrt(np.add.reduceat(v * v, program.starts))
 
 
@@ -40,7 +65,19 @@ def objective(
     program: Program,
     x: np.ndarray, # (C,) shares
 ) -> float: # max_j ‖A_j x_j − b̃_j‖₂ + λ‖x‖₂
-    "What Definition 5 minimises."
+    """What Definition 5 minimises.
+
+    Parameters
+    ----------
+    program : Program
+    x : np.ndarray
+        (C,) shares
+
+    Returns
+    -------
+    float
+        max_j ‖A_j x_j − b̃_j‖₂ + λ‖x‖₂
+    """
     return float(node_norms(program, program.A @ x - program.b).max() + program.lam * np.linalg.norm(x))
 
 # %% ../../nbs/04-solvers/conic.ipynb #least-cost
@@ -51,7 +88,20 @@ def least_cost(
     price: np.ndarray, # (C,) g
     cap: np.ndarray, # (C,) the most of each
 ) -> float: # min gᵀx over 0 ≤ x ≤ cap, Σx ≤ 1
-    "A fractional knapsack: the cheapest first."
+    """A fractional knapsack: the cheapest first.
+
+    Parameters
+    ----------
+    price : np.ndarray
+        (C,) g
+    cap : np.ndarray
+        (C,) the most of each
+
+    Returns
+    -------
+    float
+        min gᵀx over 0 ≤ x ≤ cap, Σx ≤ 1
+    """
     order = np.argsort(price)
     upto = np.cumsum(cap[order])
     taken = np.clip(1 - (upto - cap[order]), 0, cap[order])
@@ -64,7 +114,23 @@ def dual_bound(
     z: np.ndarray, # (C,) any direction: scaled back here if ‖z‖ > λ
     cap: np.ndarray, # (C,) the most each share may be
 ) -> float: # no feasible x has a smaller objective
-    "The lower bound that `y` and `z` prove: weak duality, evaluated here and not by a solver."
+    """The lower bound that `y` and `z` prove: weak duality, evaluated here and not by a solver.
+
+    Parameters
+    ----------
+    program : Program
+    y : np.ndarray
+        (S,) any directions: scaled back here if Σ_j ‖y_j‖ > 1
+    z : np.ndarray
+        (C,) any direction: scaled back here if ‖z‖ > λ
+    cap : np.ndarray
+        (C,) the most each share may be
+
+    Returns
+    -------
+    float
+        no feasible x has a smaller objective
+    """
     y = y / max(1.0, node_norms(program, y).sum())
     z = z * min(1.0, program.lam / max(float(np.linalg.norm(z)), TINY))
     return max(0.0, least_cost(program.A.T @ y + z, cap) - float(y @ program.b))
@@ -72,7 +138,21 @@ def dual_bound(
 # %% ../../nbs/04-solvers/conic.ipynb #cone-program
 @dataclass(frozen=True, eq=False)
 class ConeProgram:
-    "Clarabel's form: minimise q·v such that h − G v lies in the cones."
+    """Clarabel's form: minimise q·v such that h − G v lies in the cones.
+
+    Attributes
+    ----------
+    q : np.ndarray
+        (V,) v = (x, t) or, if λ > 0, (x, t, s)
+    G : sp.csc_matrix
+        (R, V)
+    h : np.ndarray
+        (R,)
+    cones : list
+        in the order of the rows
+    y_rows : np.ndarray
+        (S,) where the multipliers of the residuals stand
+    """
     q: np.ndarray # (V,) v = (x, t) or, if λ > 0, (x, t, s)
     G: sp.csc_matrix # (R, V)
     h: np.ndarray # (R,)
@@ -86,7 +166,23 @@ def limits(
     radius: float | None, # if given, t ≤ radius
     width: int, # V, the number of variables
 ) -> tuple[sp.csc_matrix, np.ndarray]: # (L, V), (L,)
-    "The linear rows: x ≥ 0, Σx ≤ 1, then x_c ≤ cap_c where that is below 1, then t ≤ radius."
+    """The linear rows: x ≥ 0, Σx ≤ 1, then x_c ≤ cap_c where that is below 1, then t ≤ radius.
+
+    Parameters
+    ----------
+    program : Program
+    cap : np.ndarray
+        (C,)
+    radius : float | None
+        if given, t ≤ radius
+    width : int
+        V, the number of variables
+
+    Returns
+    -------
+    tuple[sp.csc_matrix, np.ndarray]
+        (L, V), (L,)
+    """
     C = len(cap)
     unit = sp.eye(C + 1, width, format="csr")
     capped = np.flatnonzero(cap < 1)
@@ -104,7 +200,20 @@ def cone_program(
     cap: np.ndarray, # (C,) the most each share may be
     radius: float | None, # None: minimise t + λs; else minimise Σx with t ≤ radius
 ) -> ConeProgram:
-    "Write the program with second-order cones."
+    """Write the program with second-order cones.
+
+    Parameters
+    ----------
+    program : Program
+    cap : np.ndarray
+        (C,) the most each share may be
+    radius : float | None
+        None: minimise t + λs; else minimise Σx with t ≤ radius
+
+    Returns
+    -------
+    ConeProgram
+    """
     (S, C), n, penalised = program.A.shape, len(program.starts), program.lam > 0
     width = C + 1 + penalised
     linear, h = limits(program, cap, radius, width)
@@ -131,7 +240,23 @@ def cone_program(
 # %% ../../nbs/04-solvers/conic.ipynb #interior-point
 @dataclass(frozen=True, eq=False)
 class Iterate:
-    "Where the interior-point solver stopped: the shares and every multiplier."
+    """Where the interior-point solver stopped: the shares and every multiplier.
+
+    Attributes
+    ----------
+    x : np.ndarray
+        (C,) shares
+    y : np.ndarray
+        (S,) of the residuals
+    z : np.ndarray
+        (C,) of ‖x‖
+    lower : np.ndarray
+        (C,) of x ≥ 0
+    upper : np.ndarray
+        (C,) of x ≤ cap, 0 where that is 1
+    nu : float
+        of Σx ≤ 1
+    """
     x: np.ndarray # (C,) shares
     y: np.ndarray # (S,) of the residuals
     z: np.ndarray # (C,) of ‖x‖
@@ -145,7 +270,20 @@ def interior_point(
     cap: np.ndarray, # (C,) the most each share may be
     radius: float | None = None, # None: minimise t + λs; else minimise Σx with t ≤ radius
 ) -> Iterate:
-    "Solve the cone program; what comes back is a proposal, to be judged by `objective` and `dual_bound`."
+    """Solve the cone program; what comes back is a proposal, to be judged by `objective` and `dual_bound`.
+
+    Parameters
+    ----------
+    program : Program
+    cap : np.ndarray
+        (C,) the most each share may be
+    radius : float | None, default None
+        None: minimise t + λs; else minimise Σx with t ≤ radius
+
+    Returns
+    -------
+    Iterate
+    """
     cone, C = cone_program(program, cap, radius), len(cap)
     settings = clarabel.DefaultSettings()
     settings.verbose = False

@@ -19,7 +19,7 @@ import pandas as pd
 from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
-from dimm_nb.mixture.mixture import (
+from ..mixture.mixture import (
     Answer,
     Mixture,
     answer_html,
@@ -42,12 +42,30 @@ PAPER_LAM, PAPER_EPS, PAPER_STARTS = 0.1, 1e-5, 60 # section 5.1, appendix C.2 a
 
 
 def is_number(given: object) -> bool:
-    "A real number, of Python or NumPy."
+    """A real number, of Python or NumPy.
+
+    Parameters
+    ----------
+    given : object
+
+    Returns
+    -------
+    bool
+    """
     return isinstance(given, Real)
 
 
 def is_whole(given: object) -> bool:
-    "A whole number, of Python or NumPy."
+    """A whole number, of Python or NumPy.
+
+    Parameters
+    ----------
+    given : object
+
+    Returns
+    -------
+    bool
+    """
     return isinstance(given, Integral)
 
 
@@ -56,7 +74,21 @@ def program_of(
     marginals: Marginals, # of the same categories, in any order
     lam: float, # λ
 ) -> Program: # of notebook conic
-    "What Definition 5 minimises; raises ValueError for λ < 0 and for marginals of another network."
+    """What Definition 5 minimises; raises ValueError for λ < 0 and for marginals of another network.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    marginals : Marginals
+        of the same categories, in any order
+    lam : float
+        λ
+
+    Returns
+    -------
+    Program
+        of notebook conic
+    """
     if not is_number(lam) or not 0 <= lam < np.inf:
         raise ValueError(f"lam is the weight λ of ‖x‖₂, a number from 0 up, not {lam!r}: the paper takes {PAPER_LAM}")
     return Program(
@@ -74,7 +106,24 @@ def dimm_objective(
     lam: float = PAPER_LAM, # λ ≥ 0
 ) -> float: # max_j ‖A_j x_j − b̃_j‖₂ + λ‖x‖₂
     """What OPT(ε) minimises (Definition 5); raises ValueError for λ < 0, for shares that are none, for labels that the
-    oracle does not know."""
+    oracle does not know.
+
+    Parameters
+    ----------
+    oracle : Oracle | CausalNetwork
+        a network stands for the oracle of its default catalogue
+    marginals : Marginals
+        what was observed
+    weights : Mixture | Answer | pd.Series | Mapping
+        an answer, or shares by intervention, in any order; those not named have none
+    lam : float, default PAPER_LAM
+        λ ≥ 0
+
+    Returns
+    -------
+    float
+        max_j ‖A_j x_j − b̃_j‖₂ + λ‖x‖₂
+    """
     oracle = as_oracle(oracle)
     shares = (
         shares_of(weights).weights
@@ -99,7 +148,25 @@ def objective_gap(
     *,
     lam: float = PAPER_LAM, # λ ≥ 0
 ) -> float: # Δ = |Obj(Π) − Obj(Π̂)|
-    "How far the objectives of truth and estimate are apart (section 5.1); raises ValueError like `dimm_objective`."
+    """How far the objectives of truth and estimate are apart (section 5.1); raises ValueError like `dimm_objective`.
+
+    Parameters
+    ----------
+    oracle : Oracle | CausalNetwork
+        a network stands for the oracle of its default catalogue
+    marginals : Marginals
+        what the estimate was made from
+    pi : Mixture | Answer | pd.Series | Mapping
+        the truth
+    estimate : Mixture | Answer | pd.Series | Mapping
+    lam : float, default PAPER_LAM
+        λ ≥ 0
+
+    Returns
+    -------
+    float
+        Δ = |Obj(Π) − Obj(Π̂)|
+    """
     oracle = as_oracle(oracle)
     return abs(dimm_objective(oracle, marginals, pi, lam=lam) - dimm_objective(oracle, marginals, estimate, lam=lam))
 
@@ -108,7 +175,17 @@ def constrained_nodes(
     oracle: Oracle,
 ) -> tuple[slice, ...]: # each node's shares; none for a catalogue of another kind
     """Where the min-constraint of Definition 5 applies: it speaks of a node's own states, as only the default
-    catalogue has them."""
+    catalogue has them.
+
+    Parameters
+    ----------
+    oracle : Oracle
+
+    Returns
+    -------
+    tuple[slice, ...]
+        each node's shares; none for a catalogue of another kind
+    """
     return oracle.slices if oracle.is_default else ()
 
 
@@ -117,7 +194,22 @@ def violation(
     nodes: tuple[slice, ...], # from `constrained_nodes`
     eps: float, # ε
 ) -> float: # 0 if x is feasible
-    "By how much x breaks the constraints of Definition 5."
+    """By how much x breaks the constraints of Definition 5.
+
+    Parameters
+    ----------
+    x : np.ndarray
+        (C,)
+    nodes : tuple[slice, ...]
+        from `constrained_nodes`
+    eps : float
+        ε
+
+    Returns
+    -------
+    float
+        0 if x is feasible
+    """
     return float(max([0.0, -x.min(), x.sum() - 1] + [x[s].min() - eps for s in nodes]))
 
 # %% ../../nbs/04-solvers/dimm.ipynb #random-start
@@ -126,7 +218,21 @@ def random_start(
     nodes: tuple[slice, ...], # from `constrained_nodes`
     rng: np.random.Generator,
 ) -> np.ndarray: # (C,) x ≥ 0, Σx < 1, a zero at every node
-    "A random feasible point: one state a node left out, the rest scaled to a random total."
+    """A random feasible point: one state a node left out, the rest scaled to a random total.
+
+    Parameters
+    ----------
+    n : int
+        C, shares
+    nodes : tuple[slice, ...]
+        from `constrained_nodes`
+    rng : np.random.Generator
+
+    Returns
+    -------
+    np.ndarray
+        (C,) x ≥ 0, Σx < 1, a zero at every node
+    """
     x = rng.random(n)
     for s in nodes: x[rng.integers(s.start, s.stop)] = 0
     return x * rng.random() / max(x.sum(), TINY)
@@ -136,7 +242,19 @@ def objective_and_gradient(
     program: Program,
     x: np.ndarray, # (C,)
 ) -> tuple[float, np.ndarray]: # objective, (C,) its gradient
-    "What is minimised, and its slope: that of the node which is worst at x, one of them where several tie."
+    """What is minimised, and its slope: that of the node which is worst at x, one of them where several tie.
+
+    Parameters
+    ----------
+    program : Program
+    x : np.ndarray
+        (C,)
+
+    Returns
+    -------
+    tuple[float, np.ndarray]
+        objective, (C,) its gradient
+    """
     r, length = program.A @ x - program.b, np.linalg.norm(x)
     norms = node_norms(program, r)
     worst = program.node == norms.argmax()
@@ -149,7 +267,22 @@ def constraints_and_jacobian(
     nodes: tuple[slice, ...], # from `constrained_nodes`
     eps: float, # ε
 ) -> tuple[np.ndarray, np.ndarray]: # (1 + nodes,) feasible if ≥ 0; (1 + nodes, C) gradients
-    "Definition 5's g = 1 − Σx, and g_j^ε = ε − min_k x_{j,k}."
+    """Definition 5's g = 1 − Σx, and g_j^ε = ε − min_k x_{j,k}.
+
+    Parameters
+    ----------
+    x : np.ndarray
+        (C,)
+    nodes : tuple[slice, ...]
+        from `constrained_nodes`
+    eps : float
+        ε
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        (1 + nodes,) feasible if ≥ 0; (1 + nodes, C) gradients
+    """
     least = [s.start + int(x[s].argmin()) for s in nodes]
     jacobian = np.zeros((1 + len(least), len(x)))
     jacobian[0] = -1
@@ -159,7 +292,21 @@ def constraints_and_jacobian(
 # %% ../../nbs/04-solvers/dimm.ipynb #descend
 @dataclass(frozen=True, eq=False)
 class Descent:
-    "One run of SLSQP."
+    """One run of SLSQP.
+
+    Attributes
+    ----------
+    x : np.ndarray
+        (C,) feasible
+    trace : np.ndarray
+        objective at the start and after each iteration, of points that need not be feasible
+    violation : float
+        how far from feasible SLSQP left its last point
+    status : int
+        SciPy's: 0 converged, 9 iteration limit, 8 no descent, 4 constraints incompatible, …
+    message : str
+        SciPy's
+    """
     x: np.ndarray # (C,) feasible
     trace: np.ndarray # objective at the start and after each iteration, of points that need not be feasible
     violation: float # how far from feasible SLSQP left its last point
@@ -175,7 +322,26 @@ def descend(
     max_iter: int = 1000, # the paper's
     tol: float = 1e-6, # SciPy's ftol, at its default
 ) -> Descent:
-    "SciPy's SLSQP from one start; if its last point is not quite feasible, the nearest that is."
+    """SciPy's SLSQP from one start; if its last point is not quite feasible, the nearest that is.
+
+    Parameters
+    ----------
+    program : Program
+    nodes : tuple[slice, ...]
+        from `constrained_nodes`
+    eps : float
+        ε
+    start : np.ndarray
+        (C,)
+    max_iter : int, default 1000
+        the paper's
+    tol : float, default 1e-6
+        SciPy's ftol, at its default
+
+    Returns
+    -------
+    Descent
+    """
     trace = []
 
     def slope(x: np.ndarray) -> np.ndarray: # asked for at accepted points only; SciPy's callback sees trial steps
@@ -209,12 +375,46 @@ Solver = Literal["conic", "slsqp"]
 
 
 def no_starts() -> pd.DataFrame: # what `.starts` is for the conic solver
+    """Returns
+    -------
+    pd.DataFrame
+        what `.starts` is for the conic solver
+    """
     return pd.DataFrame(columns=START_COLUMNS).rename_axis("start")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DimmResult:
-    "A solution of OPT(ε), and what is known of its quality."
+    """A solution of OPT(ε), and what is known of its quality.
+
+    Attributes
+    ----------
+    mixture : Mixture
+        the shares
+    objective : float
+        max_j ‖A_j x_j − b̃_j‖₂ + λ‖x‖₂ at them
+    lower_bound : float
+        no feasible shares have a smaller objective; 0 from SLSQP, which proves nothing
+    status : str
+        "optimal": the gap is at most 1e-6·max(objective, 1e-3); else "feasible"
+    message : str
+        what the status means here, in sentences
+    solver : Solver
+    lam : float
+        λ
+    eps : float
+        ε
+    iterations : int
+        conic: cone programs solved; slsqp: iterations of all starts
+    notes : tuple[str, ...], default ()
+        what to be careful about; empty for a proven optimum that is the only one
+    bounds : np.ndarray, default field(default_factory=lambda: np.zeros(0))
+        conic: the bound as branching went on
+    starts : pd.DataFrame, default field(default_factory=no_starts)
+        slsqp, per start: first and last objective, iterations, violation, status, message
+    traces : tuple[np.ndarray, ...], default ()
+        slsqp, per start: objective at the start and after every iteration
+    """
     mixture: Mixture # the shares
     objective: float # max_j ‖A_j x_j − b̃_j‖₂ + λ‖x‖₂ at them
     lower_bound: float # no feasible shares have a smaller objective; 0 from SLSQP, which proves nothing
@@ -232,20 +432,43 @@ class DimmResult:
 
     @property
     def gap(self) -> float: # the optimum is at most this much lower
+        """the optimum is at most this much lower"""
         return self.objective - self.lower_bound
 
     @property
     def converged(self) -> bool: # conic: the optimum is proven; slsqp: SciPy says that its best start converged
-        "Whether the solver came to its end."
+        """Whether the solver came to its end.
+
+        Returns
+        -------
+        bool
+            conic: the optimum is proven; slsqp: SciPy says that its best start converged
+        """
         if self.solver == "conic": return self.status == "optimal"
         return bool(self.starts.status[self.starts.objective.argmin()] == 0)
 
     def to_frame(self) -> pd.DataFrame: # (C, 1) column share
-        "The shares, in the catalogue's order."
+        """The shares, in the catalogue's order.
+
+        Returns
+        -------
+        pd.DataFrame
+            (C, 1) column share
+        """
         return self.mixture.to_frame()
 
     def largest(self, n: int = 10) -> pd.DataFrame: # up to n rows, column share
-        "The interventions that take part, largest share first."
+        """The interventions that take part, largest share first.
+
+        Parameters
+        ----------
+        n : int, default 10
+
+        Returns
+        -------
+        pd.DataFrame
+            up to n rows, column share
+        """
         return largest_shares(self.to_frame(), n)
 
     def _headline(self) -> str:
@@ -257,7 +480,12 @@ class DimmResult:
         )
 
     def summary(self) -> str:
-        "Status, certificate and the largest shares, as text."
+        """Status, certificate and the largest shares, as text.
+
+        Returns
+        -------
+        str
+        """
         return answer_text(self._headline(), (self.message,), self.largest())
 
     def __repr__(self) -> str: return self.summary()
@@ -277,7 +505,26 @@ def verdict(
     lam: float, # λ
     constrained: bool, # does the min-constraint apply?
 ) -> tuple[str, str, tuple[str, ...]]: # status, message, notes
-    "What the gap, λ and the catalogue mean for the answer."
+    """What the gap, λ and the catalogue mean for the answer.
+
+    Parameters
+    ----------
+    value : float
+        objective
+    bound : float
+        lower bound
+    unproven : str
+        what to say if the gap is wider than promised
+    lam : float
+        λ
+    constrained : bool
+        does the min-constraint apply?
+
+    Returns
+    -------
+    tuple[str, str, tuple[str, ...]]
+        status, message, notes
+    """
     optimal = value - bound <= PROMISE * max(value, LEAST)
     notes = (() if optimal else (unproven,)) + ((FLAT,) if lam == 0 else ()) + (() if constrained else (NO_MINIMUM,))
     proven = (
@@ -293,7 +540,22 @@ def by_slsqp(
     n_starts: int,
     rng: np.random.Generator,
 ) -> DimmResult:
-    "The paper's protocol (appendix C.2): many random starts, the best end is kept."
+    """The paper's protocol (appendix C.2): many random starts, the best end is kept.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    program : Program
+        from `program_of`
+    eps : float
+        ε
+    n_starts : int
+    rng : np.random.Generator
+
+    Returns
+    -------
+    DimmResult
+    """
     nodes = constrained_nodes(oracle)
     with threadpool_limits(
         limits=1, user_api="blas"
@@ -331,7 +593,20 @@ def by_cones(
     program: Program, # from `program_of`
     eps: float, # ε
 ) -> DimmResult:
-    "The certified optimum (notebook optimum)."
+    """The certified optimum (notebook optimum).
+
+    Parameters
+    ----------
+    oracle : Oracle
+    program : Program
+        from `program_of`
+    eps : float
+        ε
+
+    Returns
+    -------
+    DimmResult
+    """
     nodes = constrained_nodes(oracle)
     found = certify(program, nodes, eps)
     unproven = (
@@ -360,7 +635,15 @@ def check_options(
     solver: str,
     n_starts: int,
 ) -> None:
-    "Raises ValueError that says which option cannot be, and what could."
+    """Raises ValueError that says which option cannot be, and what could.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    eps : float
+    solver : str
+    n_starts : int
+    """
     if not is_number(eps) or not 0 < eps < np.inf:
         raise ValueError(
             f"eps is the ε that a node's least share may have, a number above 0, not {eps!r}: the paper takes 1e-5"
@@ -384,7 +667,29 @@ def find_dimm(
     n_starts: int = PAPER_STARTS, # slsqp only
     seed: int | np.random.Generator = 0, # slsqp only
 ) -> DimmResult: # its notes say what `solve_dimm` warns of
-    "What `solve_dimm` does, without a warning; raises ValueError for bad options or other marginals."
+    """What `solve_dimm` does, without a warning; raises ValueError for bad options or other marginals.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    marginals : Marginals
+        what was observed, of the same categories; any order
+    lam : float, default PAPER_LAM
+        λ ≥ 0
+    eps : float, default PAPER_EPS
+        ε > 0
+    solver : Solver, default "conic"
+        "conic": certified optimum; "slsqp": the paper's, the best of many starts
+    n_starts : int, default PAPER_STARTS
+        slsqp only
+    seed : int | np.random.Generator, default 0
+        slsqp only
+
+    Returns
+    -------
+    DimmResult
+        its notes say what `solve_dimm` warns of
+    """
     check_options(oracle, eps, solver, n_starts)
     program = program_of(oracle, marginals, lam)
     return (
@@ -406,7 +711,30 @@ def solve_dimm(
     seed: int | np.random.Generator = 0, # slsqp only
 ) -> DimmResult: # status "optimal" or "feasible"
     """OPT(ε) of Definition 5; raises ValueError for bad options or other marginals; warns NotUniqueWarning,
-    NotConvergedWarning."""
+    NotConvergedWarning.
+
+    Parameters
+    ----------
+    oracle : Oracle | CausalNetwork
+        a network stands for the oracle of its default catalogue
+    marginals : Marginals
+        what was observed, of the same categories; any order
+    lam : float, default PAPER_LAM
+        λ ≥ 0; the default is the paper's
+    eps : float, default PAPER_EPS
+        ε > 0; the default is the paper's
+    solver : Solver, default "conic"
+        "conic": certified optimum; "slsqp": the paper's, the best of many starts
+    n_starts : int, default PAPER_STARTS
+        slsqp only
+    seed : int | np.random.Generator, default 0
+        slsqp only
+
+    Returns
+    -------
+    DimmResult
+        status "optimal" or "feasible"
+    """
     result = find_dimm(as_oracle(oracle), marginals, lam, eps, solver, n_starts, seed)
     if lam == 0: tell(FLAT, NotUniqueWarning)
     if solver == "conic" and not result.converged: tell(result.notes[0], NotConvergedWarning)

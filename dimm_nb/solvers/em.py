@@ -21,7 +21,7 @@ import scipy.sparse as sp
 from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import nnls
 
-from dimm_nb.mixture.mixture import (
+from ..mixture.mixture import (
     Mixture,
     answer_html,
     answer_text,
@@ -41,7 +41,19 @@ def components(
     net: CausalNetwork,
     interventions: Catalogue | None = None, # None: every single-node do(X_i = α)
 ) -> tuple[list[Surgery], pd.Index]: # C interventions as positions {node: state}, and the axis of their names
-    "The catalogue's interventions; raises ValueError for unknown labels, an empty catalogue, or two that do the same."
+    """The catalogue's interventions; raises ValueError for unknown labels, an empty catalogue, or two that do the same.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    interventions : Catalogue | None, default None
+        None: every single-node do(X_i = α)
+
+    Returns
+    -------
+    tuple[list[Surgery], pd.Index]
+        C interventions as positions {node: state}, and the axis of their names
+    """
     dos, axis = read_catalogue(net, interventions)
     if not dos: raise ValueError("the catalogue of interventions is empty: leave it out to have every do(X_i = α)")
     seen: dict[frozenset, str] = {}
@@ -58,7 +70,20 @@ def joint_probabilities(
     codes: np.ndarray, # (m, n) joint samples
     interventions: Catalogue | None = None,
 ) -> np.ndarray: # (m, C + 1) P_{i,α}(x); the last column is P(x)
-    "Each row's probability under each component, read off the cut networks themselves (Definition 4)."
+    """Each row's probability under each component, read off the cut networks themselves (Definition 4).
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    codes : np.ndarray
+        (m, n) joint samples
+    interventions : Catalogue | None, default None
+
+    Returns
+    -------
+    np.ndarray
+        (m, C + 1) P_{i,α}(x); the last column is P(x)
+    """
     dos, _ = components(net, interventions)
     changed = [cut(net, do) for do in dos]
     return np.exp(np.column_stack([component.log_prob(codes) for component in (*changed, net)]))
@@ -68,14 +93,40 @@ def mean_log_likelihood(
     probability: np.ndarray, # (m, C + 1) from `joint_probabilities`
     shares: np.ndarray, # (C + 1,) Π, with π_φ last
 ) -> float: # nats a row
-    "Equation 8, divided by the number of rows."
+    """Equation 8, divided by the number of rows.
+
+    Parameters
+    ----------
+    probability : np.ndarray
+        (m, C + 1) from `joint_probabilities`
+    shares : np.ndarray
+        (C + 1,) Π, with π_φ last
+
+    Returns
+    -------
+    float
+        nats a row
+    """
     return float(np.log(probability @ shares).mean())
 
 def em_step(
     probability: np.ndarray, # (m, C + 1) from `joint_probabilities`
     shares: np.ndarray, # (C + 1,) Π^old
 ) -> np.ndarray: # (C + 1,) Π^new
-    "One iteration of appendix D: its steps 2 and 3."
+    """One iteration of appendix D: its steps 2 and 3.
+
+    Parameters
+    ----------
+    probability : np.ndarray
+        (m, C + 1) from `joint_probabilities`
+    shares : np.ndarray
+        (C + 1,) Π^old
+
+    Returns
+    -------
+    np.ndarray
+        (C + 1,) Π^new
+    """
     weighted = shares * probability
     gamma = weighted / weighted.sum(axis=1, keepdims=True)  # E step: responsibilities
     return gamma.mean(axis=0)  # M step
@@ -85,7 +136,21 @@ def em_step_as_written(
     codes: np.ndarray, # (m, n) joint samples
     shares: np.ndarray, # (C + 1,) Π^old
 ) -> np.ndarray: # (C + 1,) Π^new
-    "The same with every component's joint probability worked out anew each time, as appendix D reads."
+    """The same with every component's joint probability worked out anew each time, as appendix D reads.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    codes : np.ndarray
+        (m, n) joint samples
+    shares : np.ndarray
+        (C + 1,) Π^old
+
+    Returns
+    -------
+    np.ndarray
+        (C + 1,) Π^new
+    """
     return em_step(joint_probabilities(net, codes), shares)
 
 # %% ../../nbs/04-solvers/em.ipynb #log-conditionals
@@ -93,7 +158,19 @@ def log_conditionals(
     net: CausalNetwork,
     codes: np.ndarray, # (m, n)
 ) -> np.ndarray: # (m, n) log P(x_i | pa_i); −inf where it is 0
-    "Each row's factors, one a node: all that the closed form needs."
+    """Each row's factors, one a node: all that the closed form needs.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    codes : np.ndarray
+        (m, n)
+
+    Returns
+    -------
+    np.ndarray
+        (m, n) log P(x_i | pa_i); −inf where it is 0
+    """
     out = np.empty(codes.shape)
     with np.errstate(divide="ignore"):
         for j, cpt in enumerate(net.cpts):
@@ -106,7 +183,20 @@ def distinct_rows(
     codes: np.ndarray, # (m, n) int
     sizes: Sequence[int], # states of each node
 ) -> tuple[np.ndarray, np.ndarray]: # (U,) position of each distinct row's first occurrence, (m,) which of them a row is
-    "The distinct rows: each packed into as few 64-bit numbers as it takes, which are then sorted."
+    """The distinct rows: each packed into as few 64-bit numbers as it takes, which are then sorted.
+
+    Parameters
+    ----------
+    codes : np.ndarray
+        (m, n) int
+    sizes : Sequence[int]
+        states of each node
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        (U,) position of each distinct row's first occurrence, (m,) which of them a row is
+    """
     keys: list[np.ndarray] = []
     room = 0
     for j, k in enumerate(sizes):
@@ -129,7 +219,25 @@ def new_table_value(
     table: NewTable,
     misfits: np.ndarray, # (U,) factors that are 0
 ) -> np.ndarray: # (U,) log P_c(x) less the row's sum of finite factors
-    "Under a new table the node keeps a factor, P'(x_i | pa_i) in the place of P(x_i | pa_i)."
+    """Under a new table the node keeps a factor, P'(x_i | pa_i) in the place of P(x_i | pa_i).
+
+    Parameters
+    ----------
+    log_p : np.ndarray
+        (U, n) from `log_conditionals`
+    codes : np.ndarray
+        (U, n)
+    i : int
+        the node
+    table : NewTable
+    misfits : np.ndarray
+        (U,) factors that are 0
+
+    Returns
+    -------
+    np.ndarray
+        (U,) log P_c(x) less the row's sum of finite factors
+    """
     old = np.isneginf(log_p[:, i])
     with np.errstate(divide="ignore"): new = np.log(table.of(codes, i))
     return np.where(misfits == old, new - np.where(old, 0.0, log_p[:, i]), -np.inf)
@@ -139,7 +247,22 @@ def relative_log_probabilities(
     codes: np.ndarray, # (U, n)
     dos: Sequence[Surgery], # C interventions as positions
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]: # (U, G + 1) columns, (U, G + 1) log P_c(x) − total, (U,) total
-    "log P_c(x) less the row's sum of finite factors, where an intervention fits the row; −inf where P_c(x) = 0."
+    """log P_c(x) less the row's sum of finite factors, where an intervention fits the row; −inf where P_c(x) = 0.
+
+    Parameters
+    ----------
+    log_p : np.ndarray
+        (U, n) from `log_conditionals`
+    codes : np.ndarray
+        (U, n)
+    dos : Sequence[Surgery]
+        C interventions as positions
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray, np.ndarray]
+        (U, G + 1) columns, (U, G + 1) log P_c(x) − total, (U,) total
+    """
     impossible = np.isneginf(log_p)
     finite, misfits = np.where(impossible, 0, log_p), impossible.sum(axis=1)
     groups: dict[tuple, list[int]] = {}  # interventions on the same nodes: at most one of them fits a row
@@ -163,7 +286,18 @@ def relative_log_probabilities(
 # %% ../../nbs/04-solvers/em.ipynb #likelihood
 @dataclass(frozen=True, eq=False)
 class Likelihood:
-    "Everything that the samples say about the shares: P_c(x) for each distinct row x and component c."
+    """Everything that the samples say about the shares: P_c(x) for each distinct row x and component c.
+
+    Attributes
+    ----------
+    ratio : sp.csr_array | np.ndarray
+        (U, C + 1) P_c(x) / scale(x); the last column is P itself, and each row's largest entry 1, unless
+        set up by another chapter
+    log_scale : np.ndarray
+        (U,)
+    frequency : np.ndarray
+        (U,) share of the samples that are this row
+    """
     # (U, C + 1) P_c(x) / scale(x); the last column is P itself, and each row's largest entry 1, unless set up by
     # another chapter
     ratio: sp.csr_array | np.ndarray
@@ -176,7 +310,23 @@ def likelihood(
     count: np.ndarray, # (U,) how often each occurs
     dos: Sequence[Surgery], # C interventions as positions
 ) -> tuple[Likelihood, np.ndarray]: # of the rows that some component allows, and (U,) bool: which those are
-    "The likelihood in closed form, without inference; rows of probability 0 under every component are left out."
+    """The likelihood in closed form, without inference; rows of probability 0 under every component are left out.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    codes : np.ndarray
+        (U, n) distinct rows
+    count : np.ndarray
+        (U,) how often each occurs
+    dos : Sequence[Surgery]
+        C interventions as positions
+
+    Returns
+    -------
+    tuple[Likelihood, np.ndarray]
+        of the rows that some component allows, and (U,) bool: which those are
+    """
     column, value, total = relative_log_probabilities(log_conditionals(net, codes), codes, dos)
     top = value.max(axis=1)
     allowed = top > -np.inf
@@ -194,7 +344,19 @@ def gains(
     shares: np.ndarray, # (C + 1,)
 ) -> np.ndarray: # (C + 1,) mean over the samples of P_c(x) / P_mix(x)
     """What each component's share is multiplied by in an EM step; the largest, less 1, bounds the log-likelihood's gap
-    a row."""
+    a row.
+
+    Parameters
+    ----------
+    like : Likelihood
+    shares : np.ndarray
+        (C + 1,)
+
+    Returns
+    -------
+    np.ndarray
+        (C + 1,) mean over the samples of P_c(x) / P_mix(x)
+    """
     return like.ratio.T @ (like.frequency / (like.ratio @ shares))
 
 # %% ../../nbs/04-solvers/em.ipynb #curvature
@@ -206,7 +368,21 @@ def curvature(
     mix: np.ndarray, # (U,) ratio @ shares
     block: int = 8192, # rows multiplied at a time
 ) -> np.ndarray: # (C + 1, C + 1) mean of P_c P_d / P_mix²
-    "Minus the Hessian of the mean log-likelihood: LᵀDL, block by block; dense blocks, unless L has few entries a row."
+    """Minus the Hessian of the mean log-likelihood: LᵀDL, block by block; dense blocks, unless L has few entries a row.
+
+    Parameters
+    ----------
+    like : Likelihood
+    mix : np.ndarray
+        (U,) ratio @ shares
+    block : int, default 8192
+        rows multiplied at a time
+
+    Returns
+    -------
+    np.ndarray
+        (C + 1, C + 1) mean of P_c P_d / P_mix²
+    """
     width = like.ratio.shape[1]
     out, root = np.zeros((width, width)), np.sqrt(like.frequency) / mix
     sparse = not isinstance(like.ratio, np.ndarray) and SPARSE_COST * (like.ratio.nnz / len(mix)) ** 2 < width**2
@@ -227,7 +403,24 @@ def quadratic_step(
     gain: np.ndarray, # (C + 1,)
     ridge: float = RIDGE, # relative
 ) -> np.ndarray: # (C + 1,) shares ≥ 0 where the quadratic model is least
-    "Minimise ½ dᵀHd + (1 − gain)·d over shares + d ≥ 0, as a non-negative least squares problem."
+    """Minimise ½ dᵀHd + (1 − gain)·d over shares + d ≥ 0, as a non-negative least squares problem.
+
+    Parameters
+    ----------
+    hessian : np.ndarray
+        (C + 1, C + 1) from `curvature`
+    shares : np.ndarray
+        (C + 1,)
+    gain : np.ndarray
+        (C + 1,)
+    ridge : float, default RIDGE
+        relative
+
+    Returns
+    -------
+    np.ndarray
+        (C + 1,) shares ≥ 0 where the quadratic model is least
+    """
     scale = np.maximum(np.sqrt(hessian.diagonal()), 1)  # below 1, so is the gain: a component without a share
     scaled = hessian / np.outer(scale, scale) + ridge * np.eye(len(scale))
     root = cholesky(scaled)
@@ -245,7 +438,23 @@ def sqp_step(
     mix: np.ndarray, # (U,) ratio @ shares
     gain: np.ndarray, # (C + 1,)
 ) -> np.ndarray: # (C + 1,)
-    "One Newton step with line search on Σx − mean log-likelihood; an EM step where that does not go down."
+    """One Newton step with line search on Σx − mean log-likelihood; an EM step where that does not go down.
+
+    Parameters
+    ----------
+    like : Likelihood
+    shares : np.ndarray
+        (C + 1,)
+    mix : np.ndarray
+        (U,) ratio @ shares
+    gain : np.ndarray
+        (C + 1,)
+
+    Returns
+    -------
+    np.ndarray
+        (C + 1,)
+    """
     try: direction = quadratic_step(curvature(like, mix), shares, gain) - shares
     except (np.linalg.LinAlgError, RuntimeError): return shares * gain
     change, slope = (like.ratio @ direction) / mix, (1 - gain) @ direction
@@ -260,7 +469,19 @@ WARM_UP = 15  # EM steps before the first Newton step
 
 @dataclass(frozen=True, eq=False)
 class Climb:
-    "The way up from one start."
+    """The way up from one start.
+
+    Attributes
+    ----------
+    shares : np.ndarray
+        (C + 1,) where it ended; P's last
+    gap : float
+        nats a row, certified
+    trace : np.ndarray
+        (iterations + 1,) mean log-likelihood of a row
+    status : str
+        "optimal" or "not converged"
+    """
     shares: np.ndarray # (C + 1,) where it ended; P's last
     gap: float # nats a row, certified
     trace: np.ndarray # (iterations + 1,) mean log-likelihood of a row
@@ -274,7 +495,25 @@ def climb(
     max_iter: int,
     warm_up: int = WARM_UP, # EM steps before the first Newton step
 ) -> Climb:
-    "Maximise the likelihood from one start."
+    """Maximise the likelihood from one start.
+
+    Parameters
+    ----------
+    like : Likelihood
+    shares : np.ndarray
+        (C + 1,) where to start; all > 0
+    solver : str
+        "sqp" or "em"
+    tol : float
+        certified gap to stop at, nats a row
+    max_iter : int
+    warm_up : int, default WARM_UP
+        EM steps before the first Newton step
+
+    Returns
+    -------
+    Climb
+    """
     trace = []
     while True:
         mix = like.ratio @ shares
@@ -299,7 +538,20 @@ def undetermined(
     best: Climb,
     directions: np.ndarray, # (C, R) from `root_directions`: known, and settled by Assumption 1
 ) -> np.ndarray: # int, components whose shares may differ between maxima; none unless the climb ended at one
-    "Which shares the samples leave open: those that a direction without effect on any row's probability moves."
+    """Which shares the samples leave open: those that a direction without effect on any row's probability moves.
+
+    Parameters
+    ----------
+    like : Likelihood
+    best : Climb
+    directions : np.ndarray
+        (C, R) from `root_directions`: known, and settled by Assumption 1
+
+    Returns
+    -------
+    np.ndarray
+        int, components whose shares may differ between maxima; none unless the climb ended at one
+    """
     if best.status != "optimal": return np.arange(0)
     mix = like.ratio @ best.shares
     may = np.flatnonzero(like.ratio.T @ (like.frequency / mix) > 1 - np.clip(10 * best.gap, NEAR, FAR))
@@ -316,7 +568,34 @@ def undetermined(
 # %% ../../nbs/04-solvers/em.ipynb #em-result
 @dataclass(frozen=True, eq=False, repr=False)
 class EMResult:
-    "A maximum-likelihood fit, with its certificate."
+    """A maximum-likelihood fit, with its certificate.
+
+    Attributes
+    ----------
+    mixture : Mixture
+        Assumption 1 restored: every root has a state with share 0
+    weights : pd.Series
+        the shares as the solver left them
+    log_likelihood : float
+        nats, of all rows used; equation 8
+    gap : float
+        nats a row: no shares have a log-likelihood higher by more than this
+    iterations : int
+    trace : np.ndarray
+        (iterations + 1,) mean log-likelihood of a row
+    status : str
+        "optimal" or "not converged"
+    rows : pd.Series
+        how many: all, distinct, impossible under P, excluded
+    excluded : np.ndarray
+        positions of the rows that no component allows
+    undetermined : pd.Index
+        interventions whose shares the samples leave open
+    starts : pd.DataFrame
+        per start: mean_log_likelihood, gap, iterations, status
+    notes : tuple[str, ...], default ()
+        what to be careful about, in words
+    """
     mixture: Mixture # Assumption 1 restored: every root has a state with share 0
     weights: pd.Series # the shares as the solver left them
     log_likelihood: float # nats, of all rows used; equation 8
@@ -332,15 +611,36 @@ class EMResult:
 
     @property
     def converged(self) -> bool:
-        "Whether the certified gap is as small as was asked for."
+        """Whether the certified gap is as small as was asked for.
+
+        Returns
+        -------
+        bool
+        """
         return self.status == "optimal"
 
     def to_frame(self) -> pd.DataFrame: # (C, 1) column share
-        "The shares, in the catalogue's order."
+        """The shares, in the catalogue's order.
+
+        Returns
+        -------
+        pd.DataFrame
+            (C, 1) column share
+        """
         return self.mixture.to_frame()
 
     def largest(self, n: int = 10) -> pd.DataFrame: # up to n rows, column share
-        "The interventions that take part, largest share first."
+        """The interventions that take part, largest share first.
+
+        Parameters
+        ----------
+        n : int, default 10
+
+        Returns
+        -------
+        pd.DataFrame
+            up to n rows, column share
+        """
         return largest_shares(self.to_frame(), n)
 
     def _headline(self) -> str:
@@ -352,7 +652,12 @@ class EMResult:
         )
 
     def summary(self) -> str:
-        "Certificate, notes and the largest shares, as text."
+        """Certificate, notes and the largest shares, as text.
+
+        Returns
+        -------
+        str
+        """
         return answer_text(self._headline(), self.notes, self.largest())
 
     def __repr__(self) -> str: return self.summary()
@@ -365,7 +670,19 @@ def checked_samples(
     net: CausalNetwork,
     samples: np.ndarray | pd.DataFrame, # (m, n) positions of states; or a table of their labels, a column a node
 ) -> np.ndarray: # (m, n) int
-    "The samples as positions of states; raises ValueError that names the row and node of the first bad entry."
+    """The samples as positions of states; raises ValueError that names the row and node of the first bad entry.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    samples : np.ndarray | pd.DataFrame
+        (m, n) positions of states; or a table of their labels, a column a node
+
+    Returns
+    -------
+    np.ndarray
+        (m, n) int
+    """
     if not isinstance(net, CausalNetwork):
         raise ValueError(
             "rows can only be weighed with the network's tables, so a CausalNetwork is needed here, not "
@@ -385,7 +702,19 @@ def checked_counts(
     counts: np.ndarray | pd.Series | None,
     rows: int, # in the table
 ) -> np.ndarray: # (rows,) float
-    "How often each row occurs; raises ValueError for what are no counts."
+    """How often each row occurs; raises ValueError for what are no counts.
+
+    Parameters
+    ----------
+    counts : np.ndarray | pd.Series | None
+    rows : int
+        in the table
+
+    Returns
+    -------
+    np.ndarray
+        (rows,) float
+    """
     if counts is None: return np.ones(rows)
     count = np.asarray(counts, dtype=float)
     if count.shape != (rows,):
@@ -406,7 +735,20 @@ def check_options(
     tol: float,
     max_iter: int | None,
 ) -> int: # max_iter, or what it is by default
-    "Raises ValueError for an option out of range."
+    """Raises ValueError for an option out of range.
+
+    Parameters
+    ----------
+    solver : Solver
+    n_starts : int
+    tol : float
+    max_iter : int | None
+
+    Returns
+    -------
+    int
+        max_iter, or what it is by default
+    """
     checked_choice("solver", solver, Solver)
     if max_iter is None: max_iter = MOST_ITERATIONS[solver]
     for name, value in dict(n_starts=n_starts, max_iter=max_iter).items():
@@ -423,7 +765,24 @@ def excluded_note(
     left_out: int, # rows that these stand for
     total: int, # rows in all
 ) -> str:
-    "How many rows are left out, and why the first one is; raises ValueError if that is all of them."
+    """How many rows are left out, and why the first one is; raises ValueError if that is all of them.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    codes : np.ndarray
+        (k, n) the rows that no component allows, k > 0
+    positions : np.ndarray
+        (k,) where they stand among the samples
+    left_out : int
+        rows that these stand for
+    total : int
+        rows in all
+
+    Returns
+    -------
+    str
+    """
     bad = [net.names[j] for j in np.flatnonzero(np.isneginf(log_conditionals(net, codes[:1])[0]))]
     several = len(bad) > 1
     why = (
@@ -439,7 +798,19 @@ def excluded_note(
 
 
 def unconverged_note(best: Climb, tol: float, solver: Solver) -> tuple[str, ...]: # none where it has converged
-    "What to know, and do, where the gap stayed too wide."
+    """What to know, and do, where the gap stayed too wide.
+
+    Parameters
+    ----------
+    best : Climb
+    tol : float
+    solver : Solver
+
+    Returns
+    -------
+    tuple[str, ...]
+        none where it has converged
+    """
     if best.status == "optimal": return ()
     remedy = "solver='sqp' is much faster" if solver == "em" else "raise max_iter"
     return (
@@ -449,7 +820,17 @@ def unconverged_note(best: Climb, tol: float, solver: Solver) -> tuple[str, ...]
 
 
 def open_note(undetermined: pd.Index) -> tuple[str, ...]: # none where all are determined
-    "What to know where other shares fit as well."
+    """What to know where other shares fit as well.
+
+    Parameters
+    ----------
+    undetermined : pd.Index
+
+    Returns
+    -------
+    tuple[str, ...]
+        none where all are determined
+    """
     if not len(undetermined): return ()
     said = (
         f"the samples do not determine the shares of {len(undetermined)} interventions, such as "
@@ -466,7 +847,23 @@ def tally(
     dos: Sequence[Surgery], # C interventions as positions
     # the likelihood, how many rows of what kind, those excluded, notes
 ) -> tuple[Likelihood, pd.Series, np.ndarray, tuple[str, ...]]:
-    "Count the distinct rows and set up their likelihood; raises ValueError if no component allows any of them."
+    """Count the distinct rows and set up their likelihood; raises ValueError if no component allows any of them.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    codes : np.ndarray
+        (m, n) checked
+    times : np.ndarray
+        (m,) how often each occurs
+    dos : Sequence[Surgery]
+        C interventions as positions
+
+    Returns
+    -------
+    tuple[Likelihood, pd.Series, np.ndarray, tuple[str, ...]]
+        the likelihood, how many rows of what kind, those excluded, notes
+    """
     first, group = distinct_rows(codes, net.sizes)
     count = np.bincount(group, times)
     like, allowed = likelihood(net, codes[first], count, dos)
@@ -494,7 +891,26 @@ def find_em(
     max_iter: int | None = None,
     counts: np.ndarray | pd.Series | None = None,
 ) -> EMResult: # its notes say what `fit_em` warns of
-    "What `fit_em` does, without a warning; raises ValueError for bad samples or options."
+    """What `fit_em` does, without a warning; raises ValueError for bad samples or options.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    codes : np.ndarray | pd.DataFrame
+        (m, n) joint samples: positions of states, or a table of their labels
+    solver : Solver, default "sqp"
+    n_starts : int, default 1
+    seed : int | np.random.Generator, default 0
+    interventions : Catalogue | None, default None
+    tol : float, default 1e-6
+    max_iter : int | None, default None
+    counts : np.ndarray | pd.Series | None, default None
+
+    Returns
+    -------
+    EMResult
+        its notes say what `fit_em` warns of
+    """
     max_iter = check_options(solver, n_starts, tol, max_iter)
     codes = checked_samples(net, codes)
     dos, axis = components(net, interventions)
@@ -540,7 +956,33 @@ def fit_em(
     seed: int | np.random.Generator = 0, # for the random starts
 ) -> EMResult:
     """The shares Π of highest likelihood given joint samples (appendix D); raises ValueError; warns Misfit-,
-    NotConverged- or NotUniqueWarning."""
+    NotConverged- or NotUniqueWarning.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+        an oracle will not do: rows are weighed with the network's tables
+    codes : np.ndarray | pd.DataFrame
+        (m, n) joint samples: positions of states, or a table of their labels
+    counts : np.ndarray | pd.Series | None, default None
+        (m,) how often each row occurs; None: once
+    solver : Solver, default "sqp"
+        "sqp", or "em" as in appendix D
+    n_starts : int, default 1
+        the first start is uniform, the others random; the best is kept
+    interventions : Catalogue | None, default None
+        None: every single-node do(X_i = α)
+    tol : float, default 1e-6
+        certified gap to stop at, nats a row
+    max_iter : int | None, default None
+        a start; None: 200 for sqp, 50,000 for em
+    seed : int | np.random.Generator, default 0
+        for the random starts
+
+    Returns
+    -------
+    EMResult
+    """
     result = find_em(net, codes, solver, n_starts, seed, interventions, tol, max_iter, counts)
     kinds = (
         [MisfitWarning] * bool(len(result.excluded))

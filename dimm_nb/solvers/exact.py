@@ -44,7 +44,14 @@ def _forward(
 
 # %% ../../nbs/04-solvers/exact.ipynb #inconsistency
 class InconsistentMarginals(ValueError):
-    "No mixture that obeys Assumption 1 has these marginals: `.node` and `.amount` say where, and by how much."
+    """No mixture that obeys Assumption 1 has these marginals: `.node` and `.amount` say where, and by how much.
+
+    Parameters
+    ----------
+    message : str
+    node : str, default ""
+    amount : float, default float("nan")
+    """
     def __init__(self, message: str, node: str = "", amount: float = float("nan")) -> None:
         super().__init__(message)
         self.node, self.amount = node, amount
@@ -108,7 +115,25 @@ def _verdict(
 # %% ../../nbs/04-solvers/exact.ipynb #exact-solution
 @dataclass(frozen=True, eq=False)
 class ExactSolution:
-    "What `solve_exact` found; prints as a short table."
+    """What `solve_exact` found; prints as a short table.
+
+    Attributes
+    ----------
+    mixture : Mixture | None
+        the shares; None if the marginals are inconsistent
+    weights : pd.Series
+        (S,) the raw point: may have negative entries or sum to more than 1
+    status : str
+        "unique", "not unique", "undecided" (open nodes, but nothing is untouched), or "inconsistent"
+    message : str
+        the status in a sentence, and what else is to be known
+    nodes : pd.DataFrame
+        index node; columns total (of its shares), unused (state), p (of that state)
+    open_nodes : tuple[str, ...]
+        nodes whose total Theorem 1 does not fix: the least is given
+    notes : tuple[str, ...], default ()
+        what to be careful about; empty for a unique answer from exact marginals
+    """
     mixture: Mixture | None # the shares; None if the marginals are inconsistent
     weights: pd.Series # (S,) the raw point: may have negative entries or sum to more than 1
     status: str # "unique", "not unique", "undecided" (open nodes, but nothing is untouched), or "inconsistent"
@@ -119,21 +144,49 @@ class ExactSolution:
 
     @property
     def converged(self) -> bool: # False only for the raw point of inconsistent marginals
-        "Whether the shares are a mixture that has these marginals."
+        """Whether the shares are a mixture that has these marginals.
+
+        Returns
+        -------
+        bool
+            False only for the raw point of inconsistent marginals
+        """
         return self.mixture is not None
 
     def to_frame(self) -> pd.DataFrame: # (S, 1) column share; the raw point where there is no mixture
-        "The shares, in the catalogue's order."
+        """The shares, in the catalogue's order.
+
+        Returns
+        -------
+        pd.DataFrame
+            (S, 1) column share; the raw point where there is no mixture
+        """
         return (self.weights if self.mixture is None else self.mixture.weights).rename("share").to_frame()
 
     def largest(self,
         n: int = 10, # rows
     ) -> pd.DataFrame: # index node, state; column share
-        "The largest shares."
+        """The largest shares.
+
+        Parameters
+        ----------
+        n : int, default 10
+            rows
+
+        Returns
+        -------
+        pd.DataFrame
+            index node, state; column share
+        """
         return largest_shares(self.to_frame(), n)
 
     def summary(self) -> str:
-        "The status, the untouched share and the largest shares, as text."
+        """The status, the untouched share and the largest shares, as text.
+
+        Returns
+        -------
+        str
+        """
         return (
             f"Exact solution: {self.status}. {self.message}\nuntouched share "
             f"{1 - self.weights.sum():.4f}\n{self.largest().round(4)}"
@@ -149,7 +202,12 @@ class ExactSolution:
 def check_catalogue(
     oracle: Oracle,
 ) -> None:
-    "Raises ValueError unless the catalogue is every state of every node."
+    """Raises ValueError unless the catalogue is every state of every node.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    """
     if not oracle.is_default:
         raise ValueError(
             "the exact solver goes node by node, so it needs the default catalogue: every state of every node, in "
@@ -170,7 +228,24 @@ def find_exact(
     tol: float = 1e-8, # a probability or share that counts as zero; a sum that counts as at most 1
     check: bool = True, # False: inconsistent marginals give the raw point instead of an error
 ) -> ExactSolution: # its notes say what `solve_exact` warns of
-    "What `solve_exact` does, without a warning; raises InconsistentMarginals or ValueError."
+    """What `solve_exact` does, without a warning; raises InconsistentMarginals or ValueError.
+
+    Parameters
+    ----------
+    oracle : Oracle
+        default catalogue
+    marginals : Marginals
+        exact marginals of the mixture; any order, aligned by label
+    tol : float, default 1e-8
+        a probability or share that counts as zero; a sum that counts as at most 1
+    check : bool, default True
+        False: inconsistent marginals give the raw point instead of an error
+
+    Returns
+    -------
+    ExactSolution
+        its notes say what `solve_exact` warns of
+    """
     if not 0 < tol <= MOST_TOL:
         raise ValueError(f"tol is a probability that counts as zero, above 0 and at most {MOST_TOL}, not {tol}")
     check_catalogue(oracle)
@@ -206,7 +281,24 @@ def solve_exact(
     check: bool = True, # False: inconsistent marginals give the raw point instead of an error
 ) -> ExactSolution: # status "unique", "not unique", "undecided"; with check=False also "inconsistent"
     """The mixture with these marginals (Theorem 1, Corollary 1), O(S²); raises InconsistentMarginals or ValueError,
-    warns NotUniqueWarning."""
+    warns NotUniqueWarning.
+
+    Parameters
+    ----------
+    oracle : Oracle | CausalNetwork
+        with the default catalogue; a network stands for its oracle
+    marginals : Marginals
+        exact marginals of the mixture; any order, aligned by label
+    tol : float, default 1e-8
+        a probability or share that counts as zero; a sum that counts as at most 1
+    check : bool, default True
+        False: inconsistent marginals give the raw point instead of an error
+
+    Returns
+    -------
+    ExactSolution
+        status "unique", "not unique", "undecided"; with check=False also "inconsistent"
+    """
     solution = find_exact(as_oracle(oracle), marginals, tol, check)
     if solution.open_nodes: tell(solution.notes[0], NotUniqueWarning)
     return solution
@@ -216,7 +308,20 @@ def error_gain(
     oracle: Oracle | CausalNetwork, # with the default catalogue; a network stands for its oracle
     solution: ExactSolution, # whose unused states define the system
 ) -> pd.Series: # over the interventions that are used: error of the share per unit of error in the marginals
-    "How far an error of the marginals is magnified at worst, as long as the same states stay unused; O(S³)."
+    """How far an error of the marginals is magnified at worst, as long as the same states stay unused; O(S³).
+
+    Parameters
+    ----------
+    oracle : Oracle | CausalNetwork
+        with the default catalogue; a network stands for its oracle
+    solution : ExactSolution
+        whose unused states define the system
+
+    Returns
+    -------
+    pd.Series
+        over the interventions that are used: error of the share per unit of error in the marginals
+    """
     oracle = as_oracle(oracle)
     unused = oracle.index.get_indexer(pd.MultiIndex.from_arrays([solution.nodes.index, solution.nodes["unused"]]))
     used = np.setdiff1d(np.arange(len(oracle.index)), unused)

@@ -29,7 +29,19 @@ LEAST_START = 1e-6 # a climb starts with some of every target, or it would never
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    "What stays the same all through a search."
+    """What stays the same all through a search.
+
+    Attributes
+    ----------
+    rows : Rows
+    charge : Charge
+    banned : frozenset[tuple[int, int]], default frozenset()
+        (node, state) that no target may set
+    width : int, default BEAM
+        of the beam
+    limit : int, default LARGEST_TENSOR
+        targets that are all priced
+    """
     rows: Rows
     charge: Charge
     banned: frozenset[tuple[int, int]] = frozenset() # (node, state) that no target may set
@@ -38,17 +50,46 @@ class Task:
 
     @property
     def whole(self) -> bool: # are all targets priced, or does a beam look for some?
+        """are all targets priced, or does a beam look for some?"""
         return math.prod(k + 1 for k in self.rows.net.sizes) <= self.limit
 
     def price(self, mix: np.ndarray) -> Priced: # mix (U,)
-        "What the targets outside would earn."
+        """What the targets outside would earn.
+
+        Parameters
+        ----------
+        mix : np.ndarray
+
+        Returns
+        -------
+        Priced
+            mix (U,)
+        """
         if self.whole: return price_all(self.rows, mix, self.charge, self.banned)
         return price_beam(self.rows, mix, self.charge, self.banned, self.width)
 
 
 @dataclass(frozen=True, eq=False)
 class Grown:
-    "A catalogue with its shares of highest likelihood."
+    """A catalogue with its shares of highest likelihood.
+
+    Attributes
+    ----------
+    targets : tuple[Target, ...]
+        the first is {}: P itself
+    ratio : np.ndarray
+        (U, A) from `ratios`
+    shares : np.ndarray
+        (A,)
+    log_likelihood : float
+        nats, of all rows
+    gap : float
+        nats a row: no shares of these targets are better by more
+    score : float
+        log-likelihood less charges
+    converged : bool
+        is the gap as small as asked for?
+    """
     targets: tuple[Target, ...] # the first is {}: P itself
     ratio: np.ndarray # (U, A) from `ratios`
     shares: np.ndarray # (A,)
@@ -59,7 +100,16 @@ class Grown:
 
 
 def key(target: Target) -> frozenset:
-    "A target, whatever the order of its nodes."
+    """A target, whatever the order of its nodes.
+
+    Parameters
+    ----------
+    target : Target
+
+    Returns
+    -------
+    frozenset
+    """
     return frozenset(target.items())
 
 
@@ -69,7 +119,21 @@ def fitted(
     ratio: np.ndarray, # (U, A)
     start: np.ndarray, # (A,) shares to start from
 ) -> Grown:
-    "Shares of highest likelihood for a catalogue."
+    """Shares of highest likelihood for a catalogue.
+
+    Parameters
+    ----------
+    task : Task
+    targets : Sequence[Target]
+    ratio : np.ndarray
+        (U, A)
+    start : np.ndarray
+        (A,) shares to start from
+
+    Returns
+    -------
+    Grown
+    """
     rows = task.rows
     start = np.maximum(start, LEAST_START)
     best: Climb = climb(
@@ -93,7 +157,21 @@ def enlarged(
     targets: Sequence[Target], # those already there are passed over
     share: float = .1, # to start from, of all that are new
 ) -> Grown:
-    "With more targets."
+    """With more targets.
+
+    Parameters
+    ----------
+    task : Task
+    grown : Grown
+    targets : Sequence[Target]
+        those already there are passed over
+    share : float, default .1
+        to start from, of all that are new
+
+    Returns
+    -------
+    Grown
+    """
     have = set(map(key, grown.targets))
     new = [target for target in targets if key(target) not in have]
     if not new: return grown
@@ -106,7 +184,19 @@ def kept(
     grown: Grown,
     mask: np.ndarray, # (A,) bool; P stays in any case
 ) -> Grown:
-    "With some of the targets only."
+    """With some of the targets only.
+
+    Parameters
+    ----------
+    task : Task
+    grown : Grown
+    mask : np.ndarray
+        (A,) bool; P stays in any case
+
+    Returns
+    -------
+    Grown
+    """
     mask = np.append(True, mask[1:])
     if mask.all(): return grown
     return fitted(task, [t for t, stays in zip(grown.targets, mask) if stays], grown.ratio[:, mask], grown.shares[mask])
@@ -116,7 +206,18 @@ def handed_back(
     task: Task,
     grown: Grown,
 ) -> Grown: # the same mixture, written with fewer or more general targets
-    "Give back to do(S) what do(S, i = a) takes in natural proportions, over all a, wherever S holds the parents of i."
+    """Give back to do(S) what do(S, i = a) takes in natural proportions, over all a, wherever S holds the parents of i.
+
+    Parameters
+    ----------
+    task : Task
+    grown : Grown
+
+    Returns
+    -------
+    Grown
+        the same mixture, written with fewer or more general targets
+    """
     net = task.rows.net
     share = {key(target): float(s) for target, s in zip(grown.targets, grown.shares)}
     changed = False
@@ -146,7 +247,18 @@ def losses(
     task: Task,
     grown: Grown,
 ) -> np.ndarray: # (A,) nats; inf for P
-    "About how much the log-likelihood falls without each target."
+    """About how much the log-likelihood falls without each target.
+
+    Parameters
+    ----------
+    task : Task
+    grown : Grown
+
+    Returns
+    -------
+    np.ndarray
+        (A,) nats; inf for P
+    """
     rows = task.rows
     h = curvature(Likelihood(grown.ratio, rows.log_scale, rows.frequency), grown.ratio @ grown.shares)
     scale = np.sqrt(h.diagonal())
@@ -160,7 +272,17 @@ def eliminated(
     task: Task,
     grown: Grown,
 ) -> Grown:
-    "Without the targets that do not earn their charge."
+    """Without the targets that do not earn their charge.
+
+    Parameters
+    ----------
+    task : Task
+    grown : Grown
+
+    Returns
+    -------
+    Grown
+    """
     while True:
         grown = kept(task, grown, grown.shares > NO_SHARE)
         grown = handed_back(task, grown)
@@ -182,7 +304,16 @@ SMALL = 5 # nodes of a target up to which two are left out at a time, too: their
 
 
 def wider(target: Target) -> list[dict[int, int]]:
-    "The target with one node less, and, if it is small, with two."
+    """The target with one node less, and, if it is small, with two.
+
+    Parameters
+    ----------
+    target : Target
+
+    Returns
+    -------
+    list[dict[int, int]]
+    """
     sizes = (1, 2) if len(target) <= SMALL else (1,)
     return [
         {i: k for i, k in target.items() if i not in out}
@@ -196,7 +327,17 @@ def more_general(
     task: Task,
     grown: Grown,
 ) -> list[Target]:
-    "The targets of the catalogue with fewer nodes, where the rows do not speak against them."
+    """The targets of the catalogue with fewer nodes, where the rows do not speak against them.
+
+    Parameters
+    ----------
+    task : Task
+    grown : Grown
+
+    Returns
+    -------
+    list[Target]
+    """
     rows, have = task.rows, set(map(key, grown.targets))
     candidates = {key(rest): rest for target in grown.targets for rest in wider(target)}
     inverse = 1 / (grown.ratio @ grown.shares)
@@ -214,11 +355,24 @@ AT_ONCE, ROUNDS = 8, 60 # targets added at a time; steps at most
 
 @dataclass(eq=False)
 class Path:
-    "What entered and what left, step by step."
+    """What entered and what left, step by step.
+
+    Attributes
+    ----------
+    steps : list[dict], default field(default_factory=list)
+        what, entered, left, targets, log_likelihood, score
+    """
     steps: list[dict] = field(default_factory=list) # what, entered, left, targets, log_likelihood, score
 
     def note(self, what: str, before: Grown, after: Grown) -> None:
-        "Write a step down."
+        """Write a step down.
+
+        Parameters
+        ----------
+        what : str
+        before : Grown
+        after : Grown
+        """
         old, new = (dict(zip(map(key, g.targets), g.targets)) for g in (before, after))
         self.steps.append(
             {
@@ -233,7 +387,17 @@ class Path:
 
 
 def apart(targets: Iterable[Target], have: Iterable[Target]) -> list[Target]:
-    "The first few of these that are not there yet, none containing another."
+    """The first few of these that are not there yet, none containing another.
+
+    Parameters
+    ----------
+    targets : Iterable[Target]
+    have : Iterable[Target]
+
+    Returns
+    -------
+    list[Target]
+    """
     known = set(map(key, have))
     chosen: list[Target] = []
     for target in targets:
@@ -249,7 +413,18 @@ def grow(
     grown: Grown,
     path: Path,
 ) -> Grown:
-    "Add what earns its charge, eliminate, generalise, until the score stands still."
+    """Add what earns its charge, eliminate, generalise, until the score stands still.
+
+    Parameters
+    ----------
+    task : Task
+    grown : Grown
+    path : Path
+
+    Returns
+    -------
+    Grown
+    """
     for _ in range(ROUNDS):
         worthy = apart(task.price(grown.ratio @ grown.shares).targets, grown.targets)
         for what, new in (("price", worthy), ("generalise", more_general(task, grown))):
@@ -265,7 +440,16 @@ def grow(
 def first(
     task: Task,
 ) -> Grown:
-    "P, and what it takes to make every row possible."
+    """P, and what it takes to make every row possible.
+
+    Parameters
+    ----------
+    task : Task
+
+    Returns
+    -------
+    Grown
+    """
     rows = task.rows
     odd = np.flatnonzero(rows.zero.any(axis=1))
     needed = {tuple((int(i), int(rows.codes[u, i])) for i in np.flatnonzero(rows.zero[u])) for u in odd}
@@ -277,7 +461,18 @@ def least_set(
     task: Task,
     grown: Grown,
 ) -> frozenset[tuple[int, int]]: # (node, state)
-    "At each node, the state that the catalogue sets least."
+    """At each node, the state that the catalogue sets least.
+
+    Parameters
+    ----------
+    task : Task
+    grown : Grown
+
+    Returns
+    -------
+    frozenset[tuple[int, int]]
+        (node, state)
+    """
     weight = [np.zeros(k) for k in task.rows.net.sizes]
     for target, share in zip(grown.targets, grown.shares):
         for i, k in target.items(): weight[i][k] += share
@@ -290,7 +485,21 @@ def refreshed(
     path: Path,
     excluded: frozenset[tuple[int, int]], # (node, state)
 ) -> Grown: # the better of the two
-    "Once more from the start, first with a state of every node excluded, then without."
+    """Once more from the start, first with a state of every node excluded, then without.
+
+    Parameters
+    ----------
+    task : Task
+    grown : Grown
+    path : Path
+    excluded : frozenset[tuple[int, int]]
+        (node, state)
+
+    Returns
+    -------
+    Grown
+        the better of the two
+    """
     narrow = replace(task, banned=task.banned | excluded)
     start, other = first(task), Path()
     if any(set(target.items()) & narrow.banned for target in start.targets): narrow = task
@@ -310,7 +519,27 @@ def search(
     starts: int = 2,
     rng: np.random.Generator | None = None, # for starts beyond the second
 ) -> tuple[Grown, Path, float]: # the catalogue, the way to it, and the bound over all targets: nats a row
-    "The catalogue of highest score that the search finds."
+    """The catalogue of highest score that the search finds.
+
+    Parameters
+    ----------
+    rows : Rows
+    price : float
+        nats charged for a nat of description
+    banned : frozenset[tuple[int, int]], default frozenset()
+        (node, state) that no target may set
+    width : int, default BEAM
+    limit : int, default LARGEST_TENSOR
+    starts : int, default 2
+        1: from P only; 2: once more with the least set states excluded; each further one with states drawn
+    rng : np.random.Generator | None, default None
+        for starts beyond the second
+
+    Returns
+    -------
+    tuple[Grown, Path, float]
+        the catalogue, the way to it, and the bound over all targets: nats a row
+    """
     task, path = Task(rows, charges(rows, price), banned, width, limit), Path()
     grown = grow(task, first(task), path)
     rng = np.random.default_rng(0) if rng is None else rng

@@ -33,7 +33,22 @@ def on_line(
     b: np.ndarray, # (K,) shift the earlier nodes leave unexplained, sums to 0
     t: float, # total share of interventions on this node
 ) -> np.ndarray: # (K,) shares that explain the shift; some may be negative
-    "The point of the line 𝓛 (equation 6) whose shares sum to `t`; raises ValueError for a malformed `a` or `b`."
+    """The point of the line 𝓛 (equation 6) whose shares sum to `t`; raises ValueError for a malformed `a` or `b`.
+
+    Parameters
+    ----------
+    a : np.ndarray
+        (K,) the node's natural distribution p(j, ·)
+    b : np.ndarray
+        (K,) shift the earlier nodes leave unexplained, sums to 0
+    t : float
+        total share of interventions on this node
+
+    Returns
+    -------
+    np.ndarray
+        (K,) shares that explain the shift; some may be negative
+    """
     a, b = _validated(a, b)
     if not np.isfinite(t): raise ValueError(f"t must be finite, not {t}")
     return b + t * a
@@ -45,7 +60,24 @@ def last_crossing(
     zero: float = 0.0, # states with a ≤ zero never reach x_k = 0 and are left out
     slack: float = 0.0, # error to expect in b: of states that tie within it, the one with larger a is taken
 ) -> int: # position of the state whose share is zero
-    "The state whose share is the last to rise to zero along 𝓛; raises ValueError for malformed input."
+    """The state whose share is the last to rise to zero along 𝓛; raises ValueError for malformed input.
+
+    Parameters
+    ----------
+    a : np.ndarray
+        (K,) the node's natural distribution
+    b : np.ndarray
+        (K,) unexplained shift
+    zero : float, default 0.0
+        states with a ≤ zero never reach x_k = 0 and are left out
+    slack : float, default 0.0
+        error to expect in b: of states that tie within it, the one with larger a is taken
+
+    Returns
+    -------
+    int
+        position of the state whose share is zero
+    """
     a, b = _validated(a, b)
     if zero < 0 or slack < 0: raise ValueError(f"zero and slack are tolerances ≥ 0, not {zero} and {slack}")
     occurs = np.flatnonzero(a > zero)
@@ -60,7 +92,24 @@ def nonnegative_t(
     zero: float = 0.0, # see `last_crossing`
     slack: float = 0.0, # see `last_crossing`
 ) -> float: # the total share t*
-    "The least t from which no state with a > zero has a negative share: max −b_k/a_k (Lemma 2)."
+    """The least t from which no state with a > zero has a negative share: max −b_k/a_k (Lemma 2).
+
+    Parameters
+    ----------
+    a : np.ndarray
+        (K,) the node's natural distribution
+    b : np.ndarray
+        (K,) unexplained shift
+    zero : float, default 0.0
+        see `last_crossing`
+    slack : float, default 0.0
+        see `last_crossing`
+
+    Returns
+    -------
+    float
+        the total share t*
+    """
     k = last_crossing(a, b, zero, slack)
     return float(0.0 - b[k] / a[k])  # 0.0 − 0 is 0, where −0 would print as -0.0
 
@@ -69,7 +118,20 @@ def segment(
     a: np.ndarray, # (K,) the node's natural distribution
     b: np.ndarray, # (K,) unexplained shift
 ) -> np.ndarray:  # (2, K) its two ends: the least total share, then total share 1
-    "All shares ≥ 0 with sum ≤ 1 that explain a shift, between two points; raises ValueError if there are none."
+    """All shares ≥ 0 with sum ≤ 1 that explain a shift, between two points; raises ValueError if there are none.
+
+    Parameters
+    ----------
+    a : np.ndarray
+        (K,) the node's natural distribution
+    b : np.ndarray
+        (K,) unexplained shift
+
+    Returns
+    -------
+    np.ndarray
+        (2, K) its two ends: the least total share, then total share 1
+    """
     least = nonnegative_t(a, b)
     if least > 1 + 1e-9:
         raise ValueError(f"no mixture explains this shift: its shares would sum to {least:.4g}, more than 1")
@@ -79,7 +141,18 @@ def segment(
 def node_matrix(
     a: np.ndarray, # (K,) the node's natural distribution
 ) -> np.ndarray: # (K, K) the matrix A of equation 5: I − a·1ᵀ
-    "What each intervention on a node does to the node's own distribution, a column each."
+    """What each intervention on a node does to the node's own distribution, a column each.
+
+    Parameters
+    ----------
+    a : np.ndarray
+        (K,) the node's natural distribution
+
+    Returns
+    -------
+    np.ndarray
+        (K, K) the matrix A of equation 5: I − a·1ᵀ
+    """
     a, _ = _validated(a, np.zeros(np.shape(a)))
     return np.eye(len(a)) - a[:, None]
 
@@ -88,7 +161,20 @@ def crossings(
     a: np.ndarray, # (K,) the node's natural distribution
     b: np.ndarray, # (K,) unexplained shift
 ) -> np.ndarray: # (K, K) row k is the point p_k; NaN where a_k = 0, since 𝓛 is then parallel to 𝓗_k
-    "The points where the line of solutions meets the planes x_k = 0 (Lemma 1); raises ValueError for malformed input."
+    """The points where the line of solutions meets the planes x_k = 0 (Lemma 1); raises ValueError for malformed input.
+
+    Parameters
+    ----------
+    a : np.ndarray
+        (K,) the node's natural distribution
+    b : np.ndarray
+        (K,) unexplained shift
+
+    Returns
+    -------
+    np.ndarray
+        (K, K) row k is the point p_k; NaN where a_k = 0, since 𝓛 is then parallel to 𝓗_k
+    """
     a, b = _validated(a, b)
     with np.errstate(divide="ignore", invalid="ignore"): t = np.where(a > 0, -b / a, np.nan)
     points = b + np.outer(t, a)

@@ -23,7 +23,20 @@ def picture(
     figure: "Figure", # made by `matplotlib.figure.Figure`, not by pyplot
     dpi: int = 100, # pixels an inch
 ) -> bytes: # PNG
-    "A figure as a picture; pyplot never hears of it, so there is nothing to close."
+    """A figure as a picture; pyplot never hears of it, so there is nothing to close.
+
+    Parameters
+    ----------
+    figure : Figure
+        made by `matplotlib.figure.Figure`, not by pyplot
+    dpi : int, default 100
+        pixels an inch
+
+    Returns
+    -------
+    bytes
+        PNG
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # only when something is drawn
 
     out = io.BytesIO()
@@ -33,7 +46,17 @@ def picture(
 
 # %% ../../nbs/01-theory/live.ipynb #read-number
 def spelled(value: float) -> str: # that `read_number` reads back
-    "A number as it stands in a box."
+    """A number as it stands in a box.
+
+    Parameters
+    ----------
+    value : float
+
+    Returns
+    -------
+    str
+        that `read_number` reads back
+    """
     return f"{value:.0f}" if abs(value) >= 1000 and value % 1 == 0 else f"{value:.6g}"
 
 
@@ -44,7 +67,24 @@ def read_number(
     high: float,
     whole: bool = False, # only whole numbers?
 ) -> float: # within [low, high]
-    "The number that was typed; raises ValueError that says which numbers there are."
+    """The number that was typed; raises ValueError that says which numbers there are.
+
+    Parameters
+    ----------
+    text : str
+        as typed: 0.1, 1e-5, 100_000
+    label : str
+        what the number is, for the message
+    low : float
+    high : float
+    whole : bool, default False
+        only whole numbers?
+
+    Returns
+    -------
+    float
+        within [low, high]
+    """
     try: value = float(text)
     except ValueError: value = math.nan
     if low <= value <= high and not (whole and value % 1): return value
@@ -56,12 +96,34 @@ def read_number(
 def alert(
     text: object, # a message, or an exception; "" for none
 ) -> str: # HTML
-    "A message beside a control."
+    """A message beside a control.
+
+    Parameters
+    ----------
+    text : object
+        a message, or an exception; "" for none
+
+    Returns
+    -------
+    str
+        HTML
+    """
     return f'<span role="alert" style="color:#B00020">{html.escape(str(text))}</span>' if str(text) else ""
 
 # %% ../../nbs/01-theory/live.ipynb #number-class
 class Number(widgets.HBox):
-    "A number with a slider and a box to type in; what cannot be is said beside it, and `value` stays as it was."
+    """A number with a slider and a box to type in; what cannot be is said beside it, and `value` stays as it was.
+
+    Parameters
+    ----------
+    label : str
+    value : float
+    low : float
+    high : float
+    step : float, default 0.01
+    log : bool, default False
+    whole : bool, default False
+    """
     value = traitlets.Float()
 
     def __init__(
@@ -98,7 +160,12 @@ class Number(widgets.HBox):
         self.box.observe(self._typed, "value")
 
     def accept(self, value: float) -> None:
-        "Take a value on, wherever it came from; raises ValueError for one out of bounds."
+        """Take a value on, wherever it came from; raises ValueError for one out of bounds.
+
+        Parameters
+        ----------
+        value : float
+        """
         value = read_number(repr(float(value)), self.label, self.low, self.high, self.whole)
         self._busy = True
         self.slider.value, self.box.value, self.message.value = value, spelled(value), ""
@@ -118,7 +185,20 @@ def live(
     draw: "Callable[..., Figure]", # a pure function: a keyword for each control
     **controls: widgets.Widget, # anything with a `value`
 ) -> widgets.VBox: # `.children[-1].value` is the picture
-    "A figure that follows its controls."
+    """A figure that follows its controls.
+
+    Parameters
+    ----------
+    draw : Callable[..., Figure]
+        a pure function: a keyword for each control
+    **controls : widgets.Widget
+        anything with a `value`
+
+    Returns
+    -------
+    widgets.VBox
+        `.children[-1].value` is the picture
+    """
     image, message = widgets.Image(format="png", layout={"max_width": "100%", "object_fit": "contain"}), widgets.HTML()
 
     def show(_: dict | None = None) -> None:

@@ -37,7 +37,20 @@ def look(
     solver: str, # as in `SOLVERS`
     **other: Any, # Matplotlib's keywords that are to be otherwise
 ) -> dict[str, Any]: # keywords for `Axes.plot`
-    "How a solver is drawn in every figure: colour, marker, line and its name; raises ValueError for an unknown solver."
+    """How a solver is drawn in every figure: colour, marker, line and its name; raises ValueError for an unknown solver.
+
+    Parameters
+    ----------
+    solver : str
+        as in `SOLVERS`
+    **other : Any
+        Matplotlib's keywords that are to be otherwise
+
+    Returns
+    -------
+    dict[str, Any]
+        keywords for `Axes.plot`
+    """
     if solver not in SOLVERS: raise ValueError(f"there is no solver {solver!r}: take one of {', '.join(SOLVERS)}")
     name, colour, marker, line = SOLVERS[solver]
     return dict(label=name, color=colour, marker=marker, ls=line) | other
@@ -58,7 +71,18 @@ def use_habits() -> None:
 def drawn(
     draw: Callable[..., "Figure"], # returns a figure
 ) -> Callable[..., "Figure"]: # the same, drawing like the book
-    "Mark a function that draws."
+    """Mark a function that draws.
+
+    Parameters
+    ----------
+    draw : Callable[..., Figure]
+        returns a figure
+
+    Returns
+    -------
+    Callable[..., Figure]
+        the same, drawing like the book
+    """
     @functools.wraps(draw)
     def drawing(*given: Any, **options: Any) -> "Figure":
         from matplotlib import rc_context
@@ -75,7 +99,24 @@ def new_figure(
     rows: int = 1,
     **options: Any, # of `Figure.subplots`
 ) -> tuple["Figure", Any]: # the figure; its axes: one, or an array of them
-    "An empty figure that pyplot does not know."
+    """An empty figure that pyplot does not know.
+
+    Parameters
+    ----------
+    width : float, default 6.4
+        inches
+    height : float, default 3.6
+        inches
+    columns : int, default 1
+    rows : int, default 1
+    **options : Any
+        of `Figure.subplots`
+
+    Returns
+    -------
+    tuple[Figure, Any]
+        the figure; its axes: one, or an array of them
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height))

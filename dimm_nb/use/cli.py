@@ -42,20 +42,30 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from dimm_nb.attribution.attribution import Attribution
-    from dimm_nb.mixture.mixture import Mixture
-    from dimm_nb.network.axis import Marginals
-    from dimm_nb.network.network import CausalNetwork, Intervention
-    from dimm_nb.network.oracle import Oracle
-    from dimm_nb.solvers.dimm import DimmResult
-    from dimm_nb.solvers.exact import ExactSolution
+    from ..attribution.attribution import Attribution
+    from ..mixture.mixture import Mixture
+    from ..network.axis import Marginals
+    from ..network.network import CausalNetwork, Intervention
+    from ..network.oracle import Oracle
+    from ..solvers.dimm import DimmResult
+    from ..solvers.exact import ExactSolution
 
 # %% ../../nbs/10-use/cli.ipynb #read-network
 def read_network(
     name: str,  # "alarm", "asia", …; or the path of a BIF file, plain or gzipped
 ) -> "CausalNetwork":
-    "A packaged network or one from a file; raises ValueError for what is neither, OSError for an unreadable file."
-    from dimm_nb.network.network import as_network
+    """A packaged network or one from a file; raises ValueError for what is neither, OSError for an unreadable file.
+
+    Parameters
+    ----------
+    name : str
+        "alarm", "asia", …; or the path of a BIF file, plain or gzipped
+
+    Returns
+    -------
+    CausalNetwork
+    """
+    from ..network.network import as_network
 
     return as_network(name)
 
@@ -66,7 +76,23 @@ def simulate(
     rows: int = 100_000,  # N, samples behind each count
     seed: int = 0,
 ) -> tuple["Mixture", "Marginals"]:  # the truth, and all that an analyst sees of it
-    "A random mixture of interventions and its aggregates (section 5.1); raises ValueError for too many interventions."
+    """A random mixture of interventions and its aggregates (section 5.1); raises ValueError for too many interventions.
+
+    Parameters
+    ----------
+    network : str
+        see `read_network`
+    interventions : int, default 17
+        N_ivn, how many take part
+    rows : int, default 100_000
+        N, samples behind each count
+    seed : int, default 0
+
+    Returns
+    -------
+    tuple[Mixture, Marginals]
+        the truth, and all that an analyst sees of it
+    """
     from numpy.random import default_rng
 
     rng = default_rng(seed)
@@ -84,7 +110,25 @@ def recover(
     allow_missing: bool = False,  # whether to go on where more than one row in a hundred of a node is lost
     **options: Any,  # lam, eps, seed: only OPT(ε) has them
 ) -> "DimmResult | ExactSolution":
-    "The mixture behind a table of counts; raises ValueError for bad counts or options, OSError for an unreadable file."
+    """The mixture behind a table of counts; raises ValueError for bad counts or options, OSError for an unreadable file.
+
+    Parameters
+    ----------
+    network : str
+        see `read_network`
+    counts : str | Path
+        CSV with the columns node, state, count
+    solver : Literal["conic", "slsqp", "exact"], default "conic"
+        "conic" or "slsqp": OPT(ε); "exact": Corollary 1, for exact marginals
+    allow_missing : bool, default False
+        whether to go on where more than one row in a hundred of a node is lost
+    **options : Any
+        lam, eps, seed: only OPT(ε) has them
+
+    Returns
+    -------
+    DimmResult | ExactSolution
+    """
     net = read_network(network)
     marginals = dimm_nb.count_report(counts, net, allow_missing)
     oracle = dimm_nb.Oracle.from_network(net)
@@ -97,7 +141,19 @@ def beside(
     truth: "Mixture",
     estimate: "Mixture",  # over the same interventions
 ) -> "pd.DataFrame":  # (C, 2) columns truth, recovered; largest true share first
-    "Shares side by side."
+    """Shares side by side.
+
+    Parameters
+    ----------
+    truth : Mixture
+    estimate : Mixture
+        over the same interventions
+
+    Returns
+    -------
+    pd.DataFrame
+        (C, 2) columns truth, recovered; largest true share first
+    """
     table = truth.weights.to_frame("truth").assign(recovered=estimate.weights)
     return table.sort_values(["truth", "recovered"], ascending=False, kind="stable")
 
@@ -109,7 +165,23 @@ def scores(
     estimate: "Mixture",
     lam: float = 0.1,  # λ of the objective
 ) -> "pd.DataFrame":  # (4, 1) column value, by metric
-    "The four metrics of section 5.1."
+    """The four metrics of section 5.1.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    marginals : Marginals
+        what the estimate was made from
+    truth : Mixture
+    estimate : Mixture
+    lam : float, default 0.1
+        λ of the objective
+
+    Returns
+    -------
+    pd.DataFrame
+        (4, 1) column value, by metric
+    """
     import pandas as pd
 
     values = {
@@ -126,7 +198,19 @@ def draw_shares(
     estimate: "Mixture",
     n: int = 20,  # at most so many interventions, largest of either share first
 ) -> "Figure":
-    "True and recovered shares, a line for each intervention; its length is the error."
+    """True and recovered shares, a line for each intervention; its length is the error.
+
+    Parameters
+    ----------
+    truth : Mixture
+    estimate : Mixture
+    n : int, default 20
+        at most so many interventions, largest of either share first
+
+    Returns
+    -------
+    Figure
+    """
     from matplotlib.figure import Figure
 
     table = beside(truth, estimate)
@@ -151,7 +235,14 @@ def save_figure(
     figure: "Figure",
     path: Path,  # PNG, replaced whole
 ) -> None:
-    "Write a figure, whole or not at all."
+    """Write a figure, whole or not at all.
+
+    Parameters
+    ----------
+    figure : Figure
+    path : Path
+        PNG, replaced whole
+    """
     part = path.with_name(f".{path.name}.part")
     try:
         figure.savefig(part, dpi=150, format="png")
@@ -166,7 +257,17 @@ Case = tuple[
 
 
 def shop_case(rows: int, seed: int) -> Case:
-    "A week of notebook shop's shop, 54 interventions at work."
+    """A week of notebook shop's shop, 54 interventions at work.
+
+    Parameters
+    ----------
+    rows : int
+    seed : int
+
+    Returns
+    -------
+    Case
+    """
     shop = dimm_nb.simulate_shop(rows, seed=seed)
     return (
         shop.network,
@@ -177,7 +278,17 @@ def shop_case(rows: int, seed: int) -> Case:
 
 
 def alarm_case(rows: int, seed: int) -> Case:
-    "ALARM under 17 interventions, as in section 5.1."
+    """ALARM under 17 interventions, as in section 5.1.
+
+    Parameters
+    ----------
+    rows : int
+    seed : int
+
+    Returns
+    -------
+    Case
+    """
     return (read_network("alarm"), *simulate("alarm", 17, rows, seed), None)
 
 
@@ -192,9 +303,25 @@ def explain_case(
     say: Callable[[object], None],
     wait: Callable[[object], None],
 ) -> "Attribution":
-    "One case, attributed from its file of counts and compared with its truth; everything seen on the way is saved."
-    from dimm_nb.attribution import attribution
-    from dimm_nb.mixture.tables import write_table
+    """One case, attributed from its file of counts and compared with its truth; everything seen on the way is saved.
+
+    Parameters
+    ----------
+    name : str
+        of a case: files are called by it
+    out : Path
+        folder
+    rows : int
+    seed : int
+    say : Callable[[object], None]
+    wait : Callable[[object], None]
+
+    Returns
+    -------
+    Attribution
+    """
+    from ..attribution import attribution
+    from ..mixture.tables import write_table
 
     wait(f"{name}: drawing {rows:,} rows")
     net, truth, seen, metric = CASES[name](rows, seed)
@@ -226,7 +353,25 @@ def demo(
     say: Callable[[object], None] = print,  # given what was found
     wait: Callable[[object], None] = lambda line: None,  # told of each step
 ) -> "dict[str, Attribution]":  # by case
-    "The cases, one after the other."
+    """The cases, one after the other.
+
+    Parameters
+    ----------
+    out : Path
+        folder for the reports, the counts, and the shares beside the truth
+    rows : int, default 100_000
+    seed : int, default 0
+    cases : tuple[str, ...], default ("shop", "alarm")
+    say : Callable[[object], None], default print
+        given what was found
+    wait : Callable[[object], None], default lambda line: None
+        told of each step
+
+    Returns
+    -------
+    dict[str, Attribution]
+        by case
+    """
     out.mkdir(parents=True, exist_ok=True)
     return {name: explain_case(name, out, rows, seed, say, wait) for name in cases}
 
@@ -238,6 +383,16 @@ MOST_REPETITIONS = 100_000  # of an experiment: a year of computing
 class Finite(click.FloatRange):
     "A range of numbers without infinity and without what is no number."
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Parameters
+        ----------
+        value : Any
+        param : click.Parameter | None
+        ctx : click.Context | None
+
+        Returns
+        -------
+        float
+        """
         number = float(super().convert(value, param, ctx))
         if not math.isfinite(number):
             self.fail(f"{value} is no number to work with: give a finite one", param, ctx)
@@ -249,6 +404,16 @@ class Jobs(click.ParamType):
     name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parameters
+        ----------
+        value : Any
+        param : click.Parameter | None
+        ctx : click.Context | None
+
+        Returns
+        -------
+        int
+        """
         number = int(click.INT.convert(value, param, ctx))
         if number != -1 and not 1 <= number <= 1024:
             self.fail(f"{number} is no number of processes: from 1 to 1,024, or -1 for one a core", param, ctx)
@@ -257,7 +422,18 @@ class Jobs(click.ParamType):
 
 def writable(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
     """Where the path leads, if a file can be written there; `-`, for standard output, as it is; raises
-    click.BadParameter."""
+    click.BadParameter.
+
+    Parameters
+    ----------
+    ctx : click.Context
+    param : click.Parameter
+    path : Path | None
+
+    Returns
+    -------
+    Path | None
+    """
     if path is None or (str(path) == "-" and param.name == "json_"):
         return path
     try:
@@ -279,7 +455,16 @@ MISSING: dict[str, Any] = {
 
 
 def network_file(network: str) -> Path | None:
-    "The file that a network is read from, None for a packaged one."
+    """The file that a network is read from, None for a packaged one.
+
+    Parameters
+    ----------
+    network : str
+
+    Returns
+    -------
+    Path | None
+    """
     return (
         Path(network)
         if os.path.exists(network) and (network.endswith((".bif", ".bif.gz")) or os.sep in network)
@@ -309,6 +494,14 @@ Completion in bash: eval "$(_DIMM_COMPLETE=bash_source dimm)"; zsh_source and fi
 class Verbs(click.Group):
     "Verbs in the order of work."
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Parameters
+        ----------
+        ctx : click.Context
+
+        Returns
+        -------
+        list[str]
+        """
         return sorted(self.commands, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
 
 
@@ -344,8 +537,18 @@ def demo_verb(out: Path, rows: int, only: str | None, seed: int, quiet: bool) ->
 # %% ../../nbs/10-use/cli.ipynb #attribute-verb
 def read_interventions(net: "CausalNetwork", path: Path) -> "list[Intervention]":
     """A file's interventions, one a line: `NODE=STATE`, or `name: NODE=STATE, NODE=STATE`; # begins a remark; raises
-    ValueError."""
-    from dimm_nb.attribution.credit import metric_label
+    ValueError.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    path : Path
+
+    Returns
+    -------
+    list[Intervention]
+    """
+    from ..attribution.credit import metric_label
 
     out = []
     for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
@@ -366,7 +569,18 @@ def read_interventions(net: "CausalNetwork", path: Path) -> "list[Intervention]"
 
 def catalogue_of(net: "CausalNetwork", path: Path | None, nodes: str | None) -> "list[Intervention] | None":
     """The interventions to look for: a file's, all settings of some nodes, or None for every single-node one; raises
-    ValueError."""
+    ValueError.
+
+    Parameters
+    ----------
+    net : CausalNetwork
+    path : Path | None
+    nodes : str | None
+
+    Returns
+    -------
+    list[Intervention] | None
+    """
     if path is not None:
         return read_interventions(net, path)
     if nodes is None:
@@ -427,7 +641,7 @@ def attribute_verb(
     """What happened, how sure are we, what did it do to the metric?
 
     NETWORK is a packaged name or a BIF file, COUNTS a file with the columns node, state, count, or of rows."""
-    from dimm_nb.attribution import attribution
+    from ..attribution import attribution
 
     printed = str(json_) == "-"
     if nodes is not None and interventions is not None:
@@ -459,19 +673,42 @@ def attribute_verb(
 
 
 def in_doubt(answer: "Attribution") -> bool:
-    "Whether an answer is not to be relied on."
+    """Whether an answer is not to be relied on.
+
+    Parameters
+    ----------
+    answer : Attribution
+
+    Returns
+    -------
+    bool
+    """
     return answer.in_doubt or not answer.converged
 
 
 def coloured(answer: "Attribution") -> str:
-    "An answer as text: the doubt in bold, and red where there is one; a file or a pipe gets no colours."
+    """An answer as text: the doubt in bold, and red where there is one; a file or a pipe gets no colours.
+
+    Parameters
+    ----------
+    answer : Attribution
+
+    Returns
+    -------
+    str
+    """
     text, doubt = answer.summary(width=columns()), len(answer.headline()[0])
     end = next((k for k, c in enumerate(text) if k >= doubt and c == "\n"), len(text))  # lines end where blanks were
     return f"{click.style(text[:end], bold=True, fg='red' if in_doubt(answer) else None)}{text[end:]}"
 
 
 def columns() -> int:
-    "Characters a line of this terminal has, 80 to 120."
+    """Characters a line of this terminal has, 80 to 120.
+
+    Returns
+    -------
+    int
+    """
     return min(120, max(80, shutil.get_terminal_size().columns))
 
 # %% ../../nbs/10-use/cli.ipynb #placebo-verb
@@ -493,8 +730,8 @@ def placebo_verb(
 
     NETWORK is a packaged name or a BIF file, PERIODS two or more CSV files of counts or rows, each of a quiet period,
     which is held against the others."""
-    from dimm_nb.mixture.marginals import read_period
-    from dimm_nb.mixture.tables import write_table
+    from ..mixture.marginals import read_period
+    from ..mixture.tables import write_table
 
     if nodes is not None and interventions is not None:
         raise click.UsageError("--nodes and --interventions both say what to look for: give one of them")
@@ -552,7 +789,7 @@ def recover_verb(
     """Which interventions explain these counts?
 
     NETWORK is a packaged name or a BIF file, COUNTS a CSV file with the columns node, state, count."""
-    from dimm_nb.mixture.tables import write_table
+    from ..mixture.tables import write_table
 
     given = {name: value for name, value in options.items() if value is not None}
     if solver == "exact" and given:
@@ -577,7 +814,7 @@ def recover_verb(
 @click.option("--truth", **OUT_FILE, help="CSV for the true shares.")
 def simulate_verb(network: str, interventions: int, rows: int, seed: int, out: Path, truth: Path | None) -> None:
     "Counts under a random mixture of interventions (section 5.1).\n\nNETWORK is a packaged name or a BIF file."
-    from dimm_nb.mixture.tables import write_table
+    from ..mixture.tables import write_table
 
     keep_apart({"NETWORK": network_file(network)}, {"--out": out, "--truth": truth})
     with waiting(f"simulating {rows:,} rows"):
@@ -588,7 +825,17 @@ def simulate_verb(network: str, interventions: int, rows: int, seed: int, out: P
 
 
 def size_of(path: Path) -> tuple[int, int, int]:  # nodes, arrows, categories
-    "The size of a packaged network, from its text, without building it."
+    """The size of a packaged network, from its text, without building it.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    tuple[int, int, int]
+        nodes, arrows, categories
+    """
     text = gzip.decompress(path.read_bytes()).decode()
     states = [int(n) for n in re.findall(r"type\s+discrete\s*\[\s*(\d+)", text)]
     return (
@@ -601,7 +848,7 @@ def size_of(path: Path) -> tuple[int, int, int]:  # nodes, arrows, categories
 @commands.command("networks")
 def networks_verb() -> None:
     "The packaged networks and their sizes, one a line."
-    from dimm_nb.network.network import packaged_files
+    from ..network.network import packaged_files
 
     for name, path in packaged_files().items():
         nodes, arrows, categories = size_of(Path(str(path)))
@@ -616,8 +863,8 @@ def init_verb(table: Path, name: str | None, out: Path) -> None:
     """A draft of what is known beforehand, for learn --tiers.
 
     TABLE is a CSV, Excel, Parquet or DuckDB file, a row a hit, a column a feature."""
-    from dimm_nb.learning.knowledge import draft_knowledge, read_knowledge
-    from dimm_nb.network.network import write_whole
+    from ..learning.knowledge import draft_knowledge, read_knowledge
+    from ..network.network import write_whole
 
     keep_apart({"TABLE": table}, {"--out": out})
     if out.exists():
@@ -664,10 +911,10 @@ def learn_verb(
 
     TABLE is a CSV, Excel, Parquet or DuckDB file, a row a hit, a column a feature; `dimm init` drafts what --tiers
     takes."""
-    from dimm_nb.learning.knowledge import read_knowledge
-    from dimm_nb.learning.learning import doubt
-    from dimm_nb.learning.tetrad import read_tetrad
-    from dimm_nb.posterior.tables import unsupported
+    from ..learning.knowledge import read_knowledge
+    from ..learning.learning import doubt
+    from ..learning.tetrad import read_tetrad
+    from ..posterior.tables import unsupported
 
     keep_apart({"TABLE": table, "--tiers": tiers, "--graph": graph}, {"--out": out})
     given = {name: value for name, value in options.items() if value is not None}
@@ -756,7 +1003,17 @@ NOT_ASKED = ("html", "json_", "csv_", "out", "quiet", "strict") # what a page se
 def asked_by(
     verb: click.Command,
 ) -> list[dict[str, Any]]: # name, label, help, kind, choices, default
-    "What a verb's options ask for, for a form: kind is flag, choice, file or text."
+    """What a verb's options ask for, for a form: kind is flag, choice, file or text.
+
+    Parameters
+    ----------
+    verb : click.Command
+
+    Returns
+    -------
+    list[dict[str, Any]]
+        name, label, help, kind, choices, default
+    """
     asked = []
     for option in verb.params:
         if not isinstance(option, click.Option) or option.name in NOT_ASKED: continue
@@ -789,8 +1046,8 @@ def asked_by(
 )
 def app_verb(network: str, port: int, jobs: int, token: bool) -> None:
     "The explorer and the attribution report in a browser.\n\nNETWORK is a packaged name: where the explorer begins."
-    from dimm_nb.explorer.app import serve
-    from dimm_nb.explorer.tasks import OUTPUTS
+    from ..explorer.app import serve
+    from ..explorer.tasks import OUTPUTS
 
     verbs = {name: commands.commands[name] for name in OUTPUTS}
     serve(
@@ -806,7 +1063,16 @@ def app_verb(network: str, port: int, jobs: int, token: bool) -> None:
 
 # %% ../../nbs/10-use/cli.ipynb #main
 def problem(error: BaseException) -> str:
-    "An error in one line: what a reader can act on."
+    """An error in one line: what a reader can act on.
+
+    Parameters
+    ----------
+    error : BaseException
+
+    Returns
+    -------
+    str
+    """
     text = error.format_message() if isinstance(error, click.ClickException) else str(error)
     if isinstance(error, OSError) and error.filename is not None:
         text = f"{error.filename}: {error.strerror}"
@@ -816,7 +1082,14 @@ def problem(error: BaseException) -> str:
 
 
 def interrupt(asked: threading.Event, number: int, frame: "FrameType | None") -> None:
-    "What an interruption does: it is remembered, then raised; raises KeyboardInterrupt."
+    """What an interruption does: it is remembered, then raised; raises KeyboardInterrupt.
+
+    Parameters
+    ----------
+    asked : threading.Event
+    number : int
+    frame : FrameType | None
+    """
     asked.set()
     signal.default_int_handler(number, frame)
 
@@ -824,7 +1097,18 @@ def interrupt(asked: threading.Event, number: int, frame: "FrameType | None") ->
 def main(
     args: list[str] | None = None,  # the words after `dimm`; those of the process if None
 ) -> int:  # exit status
-    "The `dimm` command; a failure is one line on standard error and a status that is not 0."
+    """The `dimm` command; a failure is one line on standard error and a status that is not 0.
+
+    Parameters
+    ----------
+    args : list[str] | None, default None
+        the words after `dimm`; those of the process if None
+
+    Returns
+    -------
+    int
+        exit status
+    """
     args = sys.argv[1:] if args is None else args
     # to stop: a library that is being imported may turn an interruption into an error of its own
     asked = threading.Event()

@@ -27,7 +27,17 @@ import click
 
 # %% ../../nbs/10-use/files.ipynb #destination
 def destination(path: Path) -> Path:  # links followed
-    "Where a file would be written; raises ValueError that says why it cannot be."
+    """Where a file would be written; raises ValueError that says why it cannot be.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Path
+        links followed
+    """
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -48,7 +58,17 @@ def destination(path: Path) -> Path:  # links followed
 
 
 def same_file(one: Path, other: Path) -> bool:
-    "Whether two paths lead to one file, through links or by another name."
+    """Whether two paths lead to one file, through links or by another name.
+
+    Parameters
+    ----------
+    one : Path
+    other : Path
+
+    Returns
+    -------
+    bool
+    """
     try:
         together = one.exists() and other.exists() and one.samefile(other)
         return together or os.path.realpath(one) == os.path.realpath(other)
@@ -57,7 +77,16 @@ def same_file(one: Path, other: Path) -> bool:
 
 # %% ../../nbs/10-use/files.ipynb #keep-apart
 def is_stream(path: Path) -> bool:
-    "Whether a path is there and no plain file: a device, a pipe, a socket."
+    """Whether a path is there and no plain file: a device, a pipe, a socket.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    bool
+    """
     try:
         return not stat.S_ISREG(path.stat().st_mode) and not path.is_dir()
     except OSError:
@@ -68,7 +97,14 @@ def keep_apart(
     inputs: dict[str, Path | None],  # by what each is called on the command line
     outputs: dict[str, Path | None],
 ) -> None:
-    "Raises click.UsageError where an output would replace an input or another output, or an input is no file."
+    """Raises click.UsageError where an output would replace an input or another output, or an input is no file.
+
+    Parameters
+    ----------
+    inputs : dict[str, Path | None]
+        by what each is called on the command line
+    outputs : dict[str, Path | None]
+    """
     read = {name: path for name, path in inputs.items() if path is not None}
     written = {name: path for name, path in outputs.items() if path is not None}
     for name, path in read.items():
@@ -91,7 +127,15 @@ def deliver(
     path: Path,  # from `destination`
     write: Callable[[Path], object],  # writes a file, whole
 ) -> None:
-    "Write a file, or into a device or a pipe; raises OSError with the path, and leaves what was there."
+    """Write a file, or into a device or a pipe; raises OSError with the path, and leaves what was there.
+
+    Parameters
+    ----------
+    path : Path
+        from `destination`
+    write : Callable[[Path], object]
+        writes a file, whole
+    """
     try:
         if not is_stream(path):
             write(path)
@@ -106,7 +150,18 @@ def deliver(
 # %% ../../nbs/10-use/files.ipynb #waiting
 @contextmanager
 def waiting(what: str, quiet: bool = False) -> Iterator[Callable[[object], None]]:  # prints a line in between
-    "While the block runs, say on a terminal's standard error what is done, and for how long, from the first second on."
+    """While the block runs, say on a terminal's standard error what is done, and for how long, from the first second on.
+
+    Parameters
+    ----------
+    what : str
+    quiet : bool, default False
+
+    Returns
+    -------
+    Iterator[Callable[[object], None]]
+        prints a line in between
+    """
     if quiet or not sys.stderr.isatty():
         yield hush if quiet else click.echo
         return
@@ -136,7 +191,12 @@ def waiting(what: str, quiet: bool = False) -> Iterator[Callable[[object], None]
 
 
 def hush(line: object) -> None:
-    "Say nothing."
+    """Say nothing.
+
+    Parameters
+    ----------
+    line : object
+    """
 
 # %% ../../nbs/10-use/files.ipynb #chosen
 @contextmanager
@@ -145,12 +205,25 @@ def chosen(
     name: str | None = None,  # of a sheet or a table; None: there is but one
     period: str | None = None,  # what a cell of its lines says; None: there is but one
 ) -> Iterator[Path]:
-    "A file with one sheet, table or period of another; raises ValueError where there is no such, OSError."
+    """A file with one sheet, table or period of another; raises ValueError where there is no such, OSError.
+
+    Parameters
+    ----------
+    path : Path
+    name : str | None, default None
+        of a sheet or a table; None: there is but one
+    period : str | None, default None
+        what a cell of its lines says; None: there is but one
+
+    Returns
+    -------
+    Iterator[Path]
+    """
     if name is None and period is None:
         yield path
         return
-    from dimm_nb.mixture.tables import open_sheet
-    from dimm_nb.mixture.warehouse import IN_PLACE, file_kind, open_table
+    from ..mixture.tables import open_sheet
+    from ..mixture.warehouse import IN_PLACE, file_kind, open_table
 
     kind = file_kind(path)
     if name is not None and kind not in ("Excel", "database"):
@@ -174,7 +247,18 @@ def chosen(
 
 
 def of_period(path: Path, lines: list[list[str]], period: str) -> list[list[str]]:
-    "The header and the lines of one period, without the column that names it; raises ValueError if there are none."
+    """The header and the lines of one period, without the column that names it; raises ValueError if there are none.
+
+    Parameters
+    ----------
+    path : Path
+    lines : list[list[str]]
+    period : str
+
+    Returns
+    -------
+    list[list[str]]
+    """
     at = next((k for cells in lines[1:] for k, cell in enumerate(cells) if cell.strip() == period), None)
     if at is None:
         raise ValueError(f"{path}: no line has a cell {period!r}: --period takes one of the names in its lines")
@@ -189,7 +273,19 @@ def made(
     by: str | None,  # None: the name of the account, if it has one
     words: Sequence[str],  # after `dimm`
 ) -> dict[str, str]:
-    "Lines for the head of a report."
+    """Lines for the head of a report.
+
+    Parameters
+    ----------
+    by : str | None
+        None: the name of the account, if it has one
+    words : Sequence[str]
+        after `dimm`
+
+    Returns
+    -------
+    dict[str, str]
+    """
     try:
         who = getpass.getuser() if by is None else by
     except (KeyError, OSError):  # an account without a name
