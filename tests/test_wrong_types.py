@@ -135,7 +135,7 @@ NOT_TRIED = {"changed_mechanism", "experiment", "explore", "read_knowledge", "ru
 @pytest.mark.parametrize(
     "call, wrong, words",
     [
-        ("fit_em", dict(net=3), r"fit_em\(\): net must be a CausalNetwork, not the int 3"),
+        ("fit_em", dict(net=3), "a CausalNetwork is needed here, not int"),
         ("fit_posterior", dict(net=None), r"fit_posterior\(\): net must be a CausalNetwork, not the NoneType None"),
         ("random_mixture", dict(seed="x"), "seed must be a whole number or a Generator, not the str 'x'"),
         ("draw_network", dict(ax=3), "ax must be an Axes or None, not the int 3"),

@@ -13,6 +13,7 @@ import codecs
 import csv
 import gzip
 import io
+import os
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -49,7 +50,7 @@ def open_bytes(path: Path) -> Any:  # a binary file
     Any
         a binary file
     """
-    with open(path, "rb") as raw:
+    with open(os.fspath(path), "rb") as raw: # an int would be a file of the caller's
         zipped = raw.read(2) == b"\x1f\x8b"
     return gzip.open(path) if zipped else open(path, "rb")
 

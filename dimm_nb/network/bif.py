@@ -906,7 +906,7 @@ def read_document(
     Document
     """
     try:
-        with open(path, "rb") as file:
+        with open(os.fspath(path), "rb") as file: # an int would be a file of the caller's
             zipped = file.peek(2)[:2] == b"\x1f\x8b"
             data = gzip.GzipFile(fileobj=file).read(MAX_BYTES + 1) if zipped else file.read(MAX_BYTES + 1)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
