@@ -136,7 +136,7 @@ NOT_TRIED = {"changed_mechanism", "experiment", "explore", "read_knowledge", "ru
     "call, wrong, words",
     [
         ("fit_em", dict(net=3), "a CausalNetwork is needed here, not int"),
-        ("fit_posterior", dict(net=None), r"fit_posterior\(\): net must be a CausalNetwork, not the NoneType None"),
+        ("fit_posterior", dict(net=None), "a network is a CausalNetwork, not NoneType"),
         ("random_mixture", dict(seed="x"), "seed must be a whole number or a Generator, not the str 'x'"),
         ("draw_network", dict(ax=3), "ax must be an Axes or None, not the int 3"),
         ("Marginals", dict(p="x"), r"Marginals\(\): p must be numbers in an array, not the str 'x'"),
