@@ -23,7 +23,7 @@ def _validated(
     if a.min() < 0: raise ValueError(f"a must not be negative: state {a.argmin()} has {a.min():.3g}")
     if abs(a.sum() - 1) > 1e-6:
         raise ValueError(f"a must sum to 1, not {a.sum():.6g}: divide the counts by their total")
-    if abs(b.sum()) > 1e-6 * max(1, abs(b).max()):
+    if abs(b.sum()) > 1e-6 * max(1.0, float(abs(b).max())):
         raise ValueError(f"b must sum to 0, not {b.sum():.3g}: it is the difference of two distributions")
     return a, b
 
