@@ -245,11 +245,12 @@ def test_attribute_writes_what_it_says(dimm):
 def test_attribute_of_percentages_rows_and_a_baseline(dimm):
     net = dimm_nb.load_network("asia")
     net.frame(net.sample(2000, seed=0)).to_csv("rows.csv", index=False)
+    net.frame(net.sample(2000, seed=1)).to_csv("before.csv", index=False)
     Path("percent.csv").write_text(counts_csv({node: {"yes": "40.5%", "no": "59.5%"} for node in ASIA}))
     for line in (
         "rows.csv --method em",
         "percent.csv --totals 1000 --method dimm",
-        "rows.csv --baseline rows.csv --method dimm",
+        "rows.csv --baseline before.csv --method dimm",
         "rows.csv --method dimm --level 0.9",
     ):
         status, out, err = dimm(f"attribute asia {line}")
