@@ -103,9 +103,7 @@ def test_real_tables_become_categories(name):
 
 def test_counts_of_categories_are_counts():
     codes = asia.sample(500, 1)
-    frame = pd.DataFrame({name: pd.Categorical.from_codes(codes[:, j], asia.states[j])
-                          for j, name in enumerate(asia.names)})
-    assert counted(asia, frame) == Marginals.from_codes(asia, codes)
+    assert counted(asia, asia.frame(codes)) == Marginals.from_codes(asia, codes)
 
 
 @pytest.mark.parametrize("hits", [1, 4])

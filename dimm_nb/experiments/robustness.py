@@ -58,6 +58,7 @@ from .tuning import (
     run_lambda,
     run_time,
 )
+from ..learning.faults import without_an_edge
 from ..mixture.mixture import Mixture
 from ..network.axis import Marginals, suggestion
 from ..network.calls import says_which
@@ -115,12 +116,9 @@ def without_edge(
     -------
     CausalNetwork
     """
-    edges = [(p, j) for j, ps in enumerate(net.parents) for p in ps]
-    parent, child = edges[rng.integers(len(edges))]
-    parents = [tuple(p for p in ps if j != child or p != parent) for j, ps in enumerate(net.parents)]
-    cpts = list(net.cpts)
-    cpts[child] = net.cpts[child].mean(axis=net.parents[child].index(parent))  # of the right shape; estimated below
-    return reestimated(CausalNetwork(net.names, net.states, parents, cpts), codes, [child])
+    graph, child = without_an_edge(net, rng)
+    cpts = tuple(graph.cpts[j] if j == child else cpt for j, cpt in enumerate(net.cpts))
+    return reestimated(replace(graph, cpts=cpts), codes, [child])
 
 # %% ../../nbs/08-experiments/robustness.ipynb #outside
 def with_outsider(

@@ -80,10 +80,8 @@ def known_as(
         return net
     if kind == "tables":
         return estimated(net, codes, SMOOTHING)
-    frame = pd.DataFrame({name: pd.Categorical.from_codes(codes[:, j], net.states[j])
-                          for j, name in enumerate(net.names)})
     knowledge = Knowledge(tiers=tiers_of(net) if kind == "tiers" else ())
-    return learn_network(frame, knowledge, smoothing=SMOOTHING)
+    return learn_network(net.frame(codes), knowledge, smoothing=SMOOTHING)
 
 # %% ../../nbs/06-learning/trials.ipynb #judge
 LARGE = .02  # a share that should be found

@@ -20,7 +20,7 @@ from .losses import TOLERATED, Notes, lost_rows, said_of, tally
 from .marginals import TIMES, column_codes
 from .tables import read_rows
 from .warehouse import IN_PLACE, damage_named, file_kind, open_table, sql_binned, sql_text, table_values
-from ..network.axis import CountsWarning, code_type
+from ..network.axis import CountsWarning, code_type, codes_frame
 from ..network.calls import says_which, tell
 from ..network.network import CausalNetwork
 
@@ -312,8 +312,4 @@ def count_rows(
     if said := notes.every(): tell("; ".join(said), CountsWarning)
     kept: np.ndarray = codes[whole].astype(code_type(net))
     order = np.lexsort(kept.T[::-1])  # whoever counts, the same table comes back
-    labels = {
-        node: pd.Categorical.from_codes(kept[order, j], list(states))
-        for j, (node, states) in enumerate(zip(net.names, net.states))
-    }
-    return pd.DataFrame(labels).assign(count=times[whole][order].astype(np.int64))
+    return codes_frame(net, kept[order]).assign(count=times[whole][order].astype(np.int64))
